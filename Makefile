@@ -1,0 +1,108 @@
+# make            the library and the program
+# make demo       the main job on the pictures in examples/, with a table at the end
+# make check      every test;  SAN=1 under sanitizers, ONEDNN=DIR against another oneDNN, CC=clang
+# make fuzz       each fuzz target for SECONDS (60) seconds
+# make bench      speed beside PyTorch and ONNX Runtime, where they are installed
+# make install    to PREFIX (/usr/local), under its own name and the original's
+#
+# Layers, lowest first. A layer is compiled with only itself and the layers below it on its
+# include path: including something from above does not compile. cmd/ sees only tlc.h.
+LAYERS := base tensor wire dnn kernel op graph pass image data net train
+
+CC      ?= cc
+PREFIX  ?= /usr/local
+OPT     ?= -O2 -g
+WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wdouble-promotion \
+           -Wstrict-prototypes -Wmissing-prototypes -Werror
+CFLAGS  += $(OPT) -std=c11 -D_GNU_SOURCE $(WARN) -fopenmp -MMD -MP -Iinclude
+LDLIBS  += -ldnnl -ljpeg -lpng -lprotobuf-c -lsodium -ljansson -lpthread -lm
+LDFLAGS += -fopenmp
+B       := build
+ifdef ONEDNN
+B       := build-onednn
+CFLAGS  += -I$(ONEDNN)/include
+LDFLAGS += -L$(ONEDNN)/lib -Wl,-rpath,$(abspath $(ONEDNN))/lib
+endif
+ifdef SAN
+B       := $(B)-san
+CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDFLAGS += -fsanitize=address,undefined
+endif
+ifneq ($(CC),cc)
+B       := $(B)-$(notdir $(CC))
+endif
+
+upto = $(if $(filter $(1),$(firstword $(2))),$(1),$(firstword $(2)) $(call upto,$(1),$(wordlist 2,99,$(2))))
+rwildcard = $(foreach d,$(wildcard $(1)/*),$(call rwildcard,$(d))$(filter %.c,$(d)))
+layer = $(word 2,$(subst /, ,$(1)))
+
+# Vector kernels: each file of lib/kernel/simd is compiled once per instruction set.
+ISAS     := base
+ifeq ($(shell uname -m),x86_64)
+ISAS     := base avx2 avx512
+endif
+ISA_base   := -DTL_VEC=4
+ISA_avx2   := -DTL_VEC=8 -mavx2 -mfma -mf16c
+ISA_avx512 := -DTL_VEC=16 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma -mf16c -mprefer-vector-width=512
+SIMD     := $(wildcard lib/kernel/simd/*.c)
+SIMDOBJ  := $(foreach i,$(ISAS),$(SIMD:%.c=$(B)/%.$(i).o))
+
+PROTO    := $(wildcard lib/wire/*.proto)
+GEN      := $(PROTO:%.proto=$(B)/gen/%.pb-c.c)
+SRC      := $(filter-out $(SIMD),$(foreach l,$(LAYERS),$(call rwildcard,lib/$(l)))) $(wildcard lib/*.c)
+LIBOBJ   := $(SRC:%.c=$(B)/%.o) $(GEN:%.c=%.o) $(SIMDOBJ)
+CMDOBJ   := $(patsubst %.c,$(B)/%.o,$(wildcard cmd/*.c))
+TESTS    := $(patsubst %.c,$(B)/%,$(wildcard test/test_*.c))
+FUZZERS  := $(patsubst fuzz/%.c,%,$(wildcard fuzz/fuzz_*.c))
+
+all: $(B)/tlc
+
+$(B)/libtlc.a: $(LIBOBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+$(B)/tlc: $(CMDOBJ) $(B)/libtlc.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(B)/gen/lib/wire/%.pb-c.c: lib/wire/%.proto
+	@mkdir -p $(@D)
+	protoc-c --proto_path=lib/wire --c_out=$(@D) $<
+$(B)/gen/%.o: $(B)/gen/%.c
+	$(CC) $(OPT) -std=c11 -I$(@D) -c -o $@ $<
+$(B)/lib/wire/%.o: CFLAGS += -I$(B)/gen/lib/wire
+$(B)/lib/wire/%.o: | $(GEN)
+
+.SECONDEXPANSION:
+$(B)/lib/kernel/simd/%.o: lib/kernel/simd/$$(basename $$*).c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -O3 $(ISA_$(subst .,,$(suffix $*))) -DTL_ISA=$(subst .,,$(suffix $*)) \
+	  $(addprefix -Ilib/,base tensor kernel) -c -o $@ $<
+$(B)/lib/%.o: lib/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(addprefix -Ilib/,$(call upto,$(call layer,$<),$(LAYERS))) -c -o $@ $<
+$(B)/cmd/%.o: cmd/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -c -o $@ $<
+$(B)/test/%.o: test/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -Itest $(addprefix -Ilib/,$(LAYERS)) -I$(B)/gen/lib/wire -c -o $@ $<
+$(B)/test/test_%: $(B)/test/test_%.o $(B)/libtlc.a
+	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+
+deps:
+	@tools/install-packages.sh
+
+check: deps
+	@$(MAKE) --no-print-directory -j2 all $(if $(TESTS),tests)
+	@B=$(B) test/run.sh $(TESTS)
+tests: $(TESTS)
+
+demo: deps
+	@$(MAKE) --no-print-directory -j2 all
+	@examples/demo.sh $(B)/tlc
+
+clean:
+	rm -rf build build-*
+
+-include $(LIBOBJ:.o=.d) $(CMDOBJ:.o=.d) $(TESTS:=.d)
+.PHONY: all deps check tests demo clean
+.SECONDARY:

@@ -1,0 +1,62 @@
+/* kernel.h - our own vector kernels. SPDX-License-Identifier: MIT
+ *
+ * simd/NAME.c is plain C, compiled once per instruction set (baseline, AVX2, AVX-512); tl_kernels()
+ * returns the table for this processor (environment TLC_ISA=base|avx2|avx512 lowers it, for tests).
+ * Maps are NHWC seen as m rows (m = N*H*W) of c channels. Work is split over OpenMP threads, the
+ * pool oneDNN uses as well. Every sum has a fixed order: fixed chunks of rows, added up in chunk
+ * order, so results are the same bit for bit at any number of threads. */
+#ifndef TL_KERNEL_H
+#define TL_KERNEL_H
+#include "tensor.h"
+
+/* What an elementwise activation does: y = min(x > 0 ? x : slope * x, max). */
+typedef struct { float slope, max; } tl_act;
+#define TL_NO_ACT ((tl_act){ 1.0f, __builtin_inff() })
+static inline bool tl_act_on(tl_act a) { return a.slope != 1.0f || a.max < __builtin_inff(); }
+
+typedef struct tl_kernels {
+    const char *isa;
+
+    /* ---- Batch norm; scratch of bn_scratch(c) floats where asked. x, y, dy, dx: m x c ---- */
+    size_t (*bn_scratch)(int c);
+    /* Mean and biased variance of each channel, in one pass, shifted by `near` (c; any estimate of
+     * the mean) so that a mean far from zero does not cancel the variance away. */
+    void (*bn_stats)(const float *x, size_t m, int c, const float *near, float *mean, float *var, float *scratch);
+    /* y = act(x * a + b); add != NULL: y = act(x * a + b + add). y may be x. */
+    void (*bn_apply)(const float *x, size_t m, int c, const float *a, const float *b, const float *add, tl_act act, float *y);
+    /* With z = x*a + b (a = gamma*rstd, b = beta - mean*a) and g = dy where act passes z, scaled by slope
+     * below zero: dbeta = sum g; dgamma = sum g * (x - mean) * rstd. */
+    void (*bn_grad_sums)(const float *x, const float *dy, size_t m, int c, const float *a, const float *b, tl_act act,
+                         const float *mean, const float *rstd, float *dgamma, float *dbeta, float *scratch);
+    /* dx = a * (g - k1 - (x - mean) * rstd * k2) with k1 = dbeta/m, k2 = dgamma/m; fixed statistics: k1 = k2 = 0
+     * (pass NULL). dx may be dy. */
+    void (*bn_grad)(const float *x, const float *dy, size_t m, int c, const float *a, const float *b, tl_act act,
+                    const float *mean, const float *rstd, const float *k1, const float *k2, float *dx);
+
+    /* ---- Elementwise, n elements ---- */
+    void (*act)(const float *x, size_t n, tl_act act, float *y);                       /* y may be x */
+    void (*act_grad)(const float *y, const float *dy, size_t n, tl_act act, float *dx); /* from the output y; dx may be dy */
+    void (*add)(const float *a, const float *b, size_t n, tl_act act, float *y);       /* y may be a or b */
+    void (*accumulate)(const float *x, size_t n, float *y);                            /* y += x */
+    void (*scale)(float *x, size_t n, float by);
+    double (*sum_squares)(const float *x, size_t n);
+
+    /* ---- Pooling; windows k x k, step s, p zeros before each border; x: N,H,W,C  y: N,OH,OW,C ---- */
+    void (*maxpool)(const float *x, tl_shape xs, tl_shape ys, int k, int s, int p, uint8_t *winner, float *y); /* winner (count(ys)) or NULL */
+    void (*maxpool_grad)(const float *dy, const uint8_t *winner, tl_shape xs, tl_shape ys, int k, int s, int p, float *dx);
+    void (*avgpool)(const float *x, tl_shape xs, tl_shape ys, int k, int s, int p, float *y);       /* divides by k*k, zeros counted */
+    void (*avgpool_grad)(const float *dy, tl_shape xs, tl_shape ys, int k, int s, int p, float *dx);
+    void (*gap)(const float *x, tl_shape xs, float *y);                                             /* y: N,1,1,C */
+    void (*gap_grad)(const float *dy, tl_shape xs, float *dx);
+
+    /* ---- Optimiser steps on n weights; g is the gradient with regulariser and clipping applied ---- */
+    void (*sgd)(float *w, const float *g, float *velocity, size_t n, float lr, float momentum, bool nesterov);
+    void (*adam)(float *w, const float *g, float *m, float *v, size_t n, float step, float beta1, float beta2, float eps, float decay);
+    void (*rmsprop)(float *w, const float *g, float *v, size_t n, float lr, float rho, float eps);
+
+    /* ---- Pictures: 8-bit interleaved pixels to a normalised map; y[c] = (x[order[c]] - mean[c]) * rstd[c] ---- */
+    void (*normalize)(const uint8_t *x, size_t pixels, int c, const int *order, const float *mean, const float *rstd, float *y);
+} tl_kernels;
+
+const tl_kernels *tl_kernel(void);
+#endif

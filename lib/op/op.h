@@ -1,0 +1,107 @@
+/* op.h - what an operation is. SPDX-License-Identifier: MIT
+ *
+ * One file per operation, one row in ops.h. The file holds all that is known about the operation: parameters,
+ * shape, forward, backward, how channels flow, its int8 rule and ONNX both ways. Passes and plans read the
+ * table; none names an operation.
+ *
+ * The contract, in the order things happen to a node:
+ *   shape     requires: attributes with defaults in, inputs' shapes for a batch of one or more
+ *             ensures:  output shape and parameter dims, or an error; the only place that validates
+ *   setup     once per plan, shapes known, no data yet: make io->state in io->arena, say io->scratch_bytes
+ *   forward   reads x, p[].w; writes y whole; applies io->act when the op says takes_act
+ *   backward  reads dy and what `saves` promised (x, y); WRITES dx[k] where dx[k].p is set and p[k].g where set;
+ *             never adds: summing over several consumers is the runner's business
+ *   flow, resize: pruning; see tl_flow */
+#ifndef TL_OP_H
+#define TL_OP_H
+#include "dnn.h"
+#include "kernel.h"
+#include "onnx.h"
+#define TL_MAX_IN    8
+#define TL_MAX_PARAM 4
+
+typedef struct { int d[4]; } tl_dims; /* row-major parameter dimensions; a parameter that is left out has d[0] = 0 */
+static inline size_t tl_dims_count(tl_dims d) { return (size_t)d.d[0] * (size_t)d.d[1] * (size_t)d.d[2] * (size_t)d.d[3]; }
+
+/* Parameter axes are spelled one letter each: O follows the output channels, I the input channels, anything else is
+ * private to the operation. Initialisation, pruning and per-channel int8 scales read these letters. */
+typedef struct {
+    const char *name, *axes;
+    float       init;   /* of parameters without an I axis; matrices are drawn (Glorot uniform) */
+    bool        stat;   /* a running statistic: saved, never trained */
+} tl_param_def;
+typedef struct {
+    tl_dims dims;
+    float  *w, *g;      /* g NULL: not trained (frozen, a statistic, or the plan does not train) */
+    bool    frozen;
+} tl_param;
+
+/* How channels travel from inputs to output. Pruning needs nothing else. */
+typedef enum {
+    TL_FLOW_SAME,  /* output channel i is input channel i of every input (relu, bn, pool, add, depthwise) */
+    TL_FLOW_NEW,   /* output channels are made here and may be removed (conv, dense) */
+    TL_FLOW_CAT,   /* inputs one after another */
+    TL_FLOW_SPREAD,/* one input channel becomes H*W consecutive output channels (flatten) */
+    TL_FLOW_FIXED  /* nobody may touch them (inputs, losses, reshapes) */
+} tl_flow;
+
+typedef enum { TL_INT8_NONE, TL_INT8_SAME_SCALE, TL_INT8_COMPUTES } tl_int8;
+enum { TL_SAVES_X = 1, TL_SAVES_Y = 2 }; /* what backward reads besides dy and parameters */
+
+/* Everything an operation sees while it runs. */
+typedef struct tl_io {
+    const void *attr;
+    int         nx;
+    tl_tensor   x[TL_MAX_IN], y;
+    tl_tensor   dx[TL_MAX_IN], dy;  /* dx[i].p NULL: nobody needs it */
+    tl_param   *p;
+    tl_act      act;                /* absorbed activation, TL_NO_ACT when none */
+    bool        train;              /* forward of a training step: batch statistics, dropout */
+    bool        fixed_stats;        /* use running statistics although training */
+    bool        want_dx[TL_MAX_IN], want_dw; /* known at setup: which gradients will be asked for */
+    bool        constant;           /* weights stay as they are for the life of the plan */
+    uint64_t    seed;               /* of this node in this step; for dropout */
+    void       *state;              /* set by setup, lives as long as the plan */
+    tl_arena   *arena;              /* of the plan */
+    size_t      scratch_bytes;      /* set by setup: bytes of scratch each call needs */
+    void       *scratch;
+} tl_io;
+
+/* One ONNX node being read: in[k] is the constant that feeds input k, NULL when a computed value does. */
+typedef struct { const tl_onnx *model; const tl_onnx_node *node; const tl_onnx_tensor *in[TL_MAX_IN]; tl_arena *arena; } tl_onnx_view;
+/* One node being written: names of inputs, output and parameters (already initialisers of the model; NULL: left out). */
+typedef struct { const char *name, *x[TL_MAX_IN], *y, *p[TL_MAX_PARAM]; tl_shape xs, ys; } tl_onnx_names;
+
+typedef struct tl_op {
+    const char     *name, *brief;
+    int             min_in, max_in;
+    tl_param_def    param[TL_MAX_PARAM];
+    const tl_field *field;
+    size_t          attr_size;
+    tl_status     (*shape)(const void *attr, int nx, const tl_shape *x, tl_shape *y, tl_dims *p);
+    tl_status     (*setup)(tl_io *io);                /* optional */
+    tl_status     (*forward)(tl_io *io);
+    tl_status     (*backward)(tl_io *io);             /* optional: no gradient passes */
+    double        (*macs)(const void *attr, tl_shape x, tl_shape y); /* multiply-accumulates; optional: none worth counting */
+    unsigned        saves;
+    bool            takes_act;                        /* forward and backward honour io->act */
+    bool            dx_in_dy;                         /* backward may be given dx[0] and dy in the same memory */
+    bool            passes_when_inferring;            /* y = x outside training (dropout): the plan removes it */
+    tl_act        (*is_act)(const void *attr);        /* this op is nothing but that activation */
+    tl_flow       (*flow)(const void *attr, const tl_shape *x);
+    void          (*resize)(void *attr, int out);     /* pruning left this many output channels */
+    tl_int8         int8;
+    const char     *onnx[4];                          /* ONNX operators it reads; the first is the usual one written */
+    tl_status     (*onnx_out)(const void *attr, const tl_onnx_names *n, tl_onnx *m);
+    /* Fill attr and the parameters p[] (NULL: left out) from v. TL_EUNSUP: not this op's pattern, try the next. */
+    tl_status     (*onnx_in)(const tl_onnx_view *v, void *attr, const tl_onnx_tensor *p[TL_MAX_PARAM]);
+} tl_op;
+
+tl_flow   tl_flow_same(const void *attr, const tl_shape *x);
+tl_flow   tl_flow_new(const void *attr, const tl_shape *x);
+tl_flow   tl_flow_fixed(const void *attr, const tl_shape *x);
+tl_flow   tl_flow_cat(const void *attr, const tl_shape *x);
+tl_status tl_shape_same(const void *attr, int nx, const tl_shape *x, tl_shape *y, tl_dims *p);
+/* Write one node `op` with the names' inputs, then parameters, then output; *out may be NULL. */
+tl_status tl_onnx_simple(const char *op, const tl_onnx_names *n, tl_onnx *m, tl_onnx_node **out);
+#endif
