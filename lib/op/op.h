@@ -46,7 +46,8 @@ typedef enum {
 } tl_flow;
 
 typedef enum { TL_INT8_NONE, TL_INT8_SAME_SCALE, TL_INT8_COMPUTES } tl_int8;
-enum { TL_SAVES_X = 1, TL_SAVES_Y = 2 }; /* what backward reads besides dy and parameters */
+enum { TL_SAVES_X = 1, TL_SAVES_Y = 2 };          /* what backward reads besides dy and parameters */
+enum { TL_ACT_INFER = 1, TL_ACT_TRAIN = 2 };      /* when an op honours io->act */
 
 /* Everything an operation sees while it runs. */
 typedef struct tl_io {
@@ -84,7 +85,8 @@ typedef struct tl_op {
     tl_status     (*backward)(tl_io *io);             /* optional: no gradient passes */
     double        (*macs)(const void *attr, tl_shape x, tl_shape y); /* multiply-accumulates; optional: none worth counting */
     unsigned        saves;
-    bool            takes_act;                        /* forward and backward honour io->act */
+    unsigned        takes_act;                        /* TL_ACT_*: forward (and backward) honour io->act */
+    bool            y_in_x;                           /* forward may be given x[0] and y in the same memory */
     bool            dx_in_dy;                         /* backward may be given dx[0] and dy in the same memory */
     bool            passes_when_inferring;            /* y = x outside training (dropout): the plan removes it */
     tl_act        (*is_act)(const void *attr);        /* this op is nothing but that activation */

@@ -1,0 +1,122 @@
+/* bn - batch normalization over N,H,W for each channel. SPDX-License-Identifier: MIT
+ *
+ *   y = act((x - mean) / sqrt(var + eps) * gamma + beta)
+ *
+ * Ioffe and Szegedy 2015. In a training step mean and var are the batch's, and the running statistics move towards them
+ * (var as Keras and PyTorch do it: unbiased, m/(m-1)); otherwise the running ones are used. The activation that follows is
+ * applied while y is in registers, and its gradient is recomputed from x, so it costs no pass over memory. */
+#include "ops.h"
+#include <math.h>
+
+static const tl_field fields[] = {
+    TL_F(tl_bn, eps, TL_FLOAT, 1e-3, 1e-12, 1, "added to the variance"),
+    TL_F(tl_bn, momentum, TL_FLOAT, 0.99, 0, 1, "share of the old running statistics kept at each step"),
+    TL_F_END,
+};
+enum { GAMMA, BETA, MEAN, VAR };
+
+/* Per channel: y = x*a + b; the mean and 1/sqrt(var+eps) they were made from; room for the reductions. */
+typedef struct { float *a, *b, *mean, *var, *rstd, *k1, *k2, *dgamma, *dbeta; } state;
+
+static tl_status shape(const void *attr, int nx, const tl_shape *x, tl_shape *y, tl_dims *p)
+{
+    for (int i = 0; i < 4; i++) p[i] = (tl_dims){ { x->c, 1, 1, 1 } };
+    return tl_shape_same(attr, nx, x, y, p);
+}
+
+static tl_status setup(tl_io *io)
+{
+    size_t c = (size_t)io->y.s.c;
+    state *s = tl_new(io->arena, state, 1);
+    TL_NEW(s);
+    float **part[] = { &s->a, &s->b, &s->mean, &s->var, &s->rstd, &s->k1, &s->k2, &s->dgamma, &s->dbeta };
+    for (int i = 0; i < TL_LEN(part); i++) TL_NEW(*part[i] = tl_new(io->arena, float, c));
+    io->state = s;
+    io->scratch_bytes = tl_kernel()->bn_scratch(io->y.s.c) * sizeof(float);
+    return TL_OK;
+}
+
+static bool batch_stats(const tl_io *io) { return io->train && !io->fixed_stats; }
+
+static void move_running(const tl_io *io, const state *s, size_t m)
+{
+    const tl_bn *a = io->attr;
+    float unbias = m > 1 ? (float)((double)m / (double)(m - 1)) : 1.0f;
+    for (int k = 0; k < io->y.s.c; k++) {
+        io->p[MEAN].w[k] += (1 - a->momentum) * (s->mean[k] - io->p[MEAN].w[k]);
+        io->p[VAR].w[k] += (1 - a->momentum) * (s->var[k] * unbias - io->p[VAR].w[k]);
+    }
+}
+
+static tl_status forward(tl_io *io)
+{
+    const tl_bn *a = io->attr;
+    state *s = io->state;
+    int c = io->y.s.c;
+    size_t m = tl_count(io->y.s) / (size_t)c;
+    const float *mean = io->p[MEAN].w, *var = io->p[VAR].w;
+    if (batch_stats(io)) {
+        tl_kernel()->bn_stats(io->x[0].f, m, c, io->p[MEAN].w, s->mean, s->var, io->scratch);
+        mean = s->mean;
+        var = s->var;
+    }
+    for (int k = 0; k < c; k++) {
+        s->mean[k] = mean[k];
+        s->rstd[k] = 1.0f / sqrtf(var[k] + a->eps);
+        s->a[k] = io->p[GAMMA].w[k] * s->rstd[k];
+        s->b[k] = io->p[BETA].w[k] - mean[k] * s->a[k];
+    }
+    tl_kernel()->bn_apply(io->x[0].f, m, c, s->a, s->b, NULL, io->act, io->y.f);
+    if (batch_stats(io)) move_running(io, s, m);
+    return TL_OK;
+}
+
+static tl_status backward(tl_io *io)
+{
+    state *s = io->state;
+    int c = io->y.s.c;
+    size_t m = tl_count(io->y.s) / (size_t)c;
+    const float *x = io->x[0].f, *dy = io->dy.f;
+    float *dgamma = io->p[GAMMA].g ? io->p[GAMMA].g : s->dgamma, *dbeta = io->p[BETA].g ? io->p[BETA].g : s->dbeta;
+    bool batch = batch_stats(io);
+    if (batch || io->p[GAMMA].g)
+        tl_kernel()->bn_grad_sums(x, dy, m, c, s->a, s->b, io->act, s->mean, s->rstd, dgamma, dbeta, io->scratch);
+    if (!io->dx[0].p) return TL_OK;
+    for (int k = 0; batch && k < c; k++) {
+        s->k1[k] = dbeta[k] / (float)m;
+        s->k2[k] = dgamma[k] / (float)m;
+    }
+    tl_kernel()->bn_grad(x, dy, m, c, s->a, s->b, io->act, s->mean, s->rstd, batch ? s->k1 : NULL, batch ? s->k2 : NULL,
+                         io->dx[0].f);
+    return TL_OK;
+}
+
+static tl_status onnx_out(const void *attr, const tl_onnx_names *n, tl_onnx *m)
+{
+    const tl_bn *a = attr;
+    tl_onnx_node *node;
+    TL_TRY(tl_onnx_simple("BatchNormalization", n, m, &node));
+    TL_TRY(tl_onnx_set_float(m, node, "epsilon", a->eps));
+    return tl_onnx_set_float(m, node, "momentum", a->momentum);
+}
+
+static tl_status onnx_in(const tl_onnx_view *v, void *attr, const tl_onnx_tensor *p[TL_MAX_PARAM])
+{
+    tl_bn *a = attr;
+    for (int i = 0; i < 4; i++) {
+        TL_CHECK(v->in[i + 1], TL_EUNSUP, "only BatchNormalization with constant scale, bias, mean and variance is supported");
+        p[i] = v->in[i + 1];
+    }
+    a->eps = tl_onnx_float(v->node, "epsilon", 1e-5f);
+    a->momentum = tl_onnx_float(v->node, "momentum", 0.9f);
+    return TL_OK;
+}
+
+const tl_op tl_op_bn = {
+    .name = "bn", .brief = "batch normalization", .min_in = 1, .max_in = 1,
+    .param = { { .name = "gamma", .axes = "O", .init = 1 }, { .name = "beta", .axes = "O" },
+               { .name = "mean", .axes = "O", .stat = true }, { .name = "var", .axes = "O", .init = 1, .stat = true } },
+    .field = fields, .attr_size = sizeof(tl_bn), .saves = TL_SAVES_X, .takes_act = TL_ACT_INFER | TL_ACT_TRAIN, .dx_in_dy = true,
+    .shape = shape, .setup = setup, .forward = forward, .backward = backward, .flow = tl_flow_same,
+    .onnx = { "BatchNormalization" }, .onnx_out = onnx_out, .onnx_in = onnx_in,
+};

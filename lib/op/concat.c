@@ -1,0 +1,60 @@
+/* concat - maps of the same size one after another in the channels. SPDX-License-Identifier: MIT */
+#include "ops.h"
+#include <string.h>
+
+static tl_status shape(const void *attr, int nx, const tl_shape *x, tl_shape *y, tl_dims *p)
+{
+    (void)attr; (void)p;
+    *y = x[0];
+    for (int i = 1; i < nx; i++) {
+        TL_CHECK(x[i].h == y->h && x[i].w == y->w, TL_ESHAPE, "input %d is %dx%d, input 0 is %dx%d", i, x[i].h, x[i].w, y->h, y->w);
+        y->c += x[i].c;
+    }
+    return TL_OK;
+}
+
+/* In N,H,W,C a pixel of y is a pixel of each input in turn; copy (or pick apart) pixel by pixel. */
+static tl_status forward(tl_io *io)
+{
+    int yc = io->y.s.c, at = 0;
+    size_t m = tl_count(io->y.s) / (size_t)yc;
+    for (int k = 0; k < io->nx; at += io->x[k++].s.c) {
+        size_t c = (size_t)io->x[k].s.c;
+        for (size_t i = 0; i < m; i++) memcpy(io->y.f + i * (size_t)yc + (size_t)at, io->x[k].f + i * c, c * sizeof(float));
+    }
+    return TL_OK;
+}
+
+static tl_status backward(tl_io *io)
+{
+    int yc = io->y.s.c, at = 0;
+    size_t m = tl_count(io->y.s) / (size_t)yc;
+    for (int k = 0; k < io->nx; at += io->x[k++].s.c) {
+        size_t c = (size_t)io->x[k].s.c;
+        if (!io->dx[k].p) continue;
+        for (size_t i = 0; i < m; i++) memcpy(io->dx[k].f + i * c, io->dy.f + i * (size_t)yc + (size_t)at, c * sizeof(float));
+    }
+    return TL_OK;
+}
+
+static tl_status onnx_out(const void *attr, const tl_onnx_names *n, tl_onnx *m)
+{
+    tl_onnx_node *node;
+    (void)attr;
+    TL_TRY(tl_onnx_simple("Concat", n, m, &node));
+    return tl_onnx_set_int(m, node, "axis", 1);
+}
+
+static tl_status onnx_in(const tl_onnx_view *v, void *attr, const tl_onnx_tensor *p[TL_MAX_PARAM])
+{
+    (void)attr; (void)p;
+    TL_CHECK(tl_onnx_int(v->node, "axis", 1) == 1, TL_EUNSUP, "Concat is supported along the channels (axis 1) only");
+    for (int i = 0; i < TL_MAX_IN; i++) TL_CHECK(!v->in[i], TL_EUNSUP, "Concat with a constant is not supported");
+    return TL_OK;
+}
+
+const tl_op tl_op_concat = {
+    .name = "concat", .brief = "channels one after another", .min_in = 1, .max_in = TL_MAX_IN, .attr_size = sizeof(tl_concat),
+    .shape = shape, .forward = forward, .backward = backward, .flow = tl_flow_cat, .int8 = TL_INT8_SAME_SCALE,
+    .onnx = { "Concat" }, .onnx_out = onnx_out, .onnx_in = onnx_in,
+};

@@ -1,0 +1,53 @@
+/* dropout - in training, zero a share of the values and scale up the rest; else nothing. SPDX-License-Identifier: MIT
+ *
+ * Srivastava et al. 2014. Which values fall depends on (seed of the step and node, position) only. */
+#include "ops.h"
+#include "rng.h"
+
+static const tl_field fields[] = { TL_F(tl_dropout, rate, TL_FLOAT, 0.5, 0, 0.99, "share of the values set to zero"), TL_F_END };
+
+/* y = x * keep for forward, dx = dy * keep for backward, with the same draws. */
+static void drop(const tl_io *io, const float *from, float *to)
+{
+    const tl_dropout *a = io->attr;
+    tl_rng r = tl_rng_at(io->seed, 0, 0, 0);
+    float scale = 1.0f / (1.0f - a->rate);
+    for (size_t i = 0, n = tl_count(io->y.s); i < n; i++) to[i] = tl_uniform(&r) < a->rate ? 0 : from[i] * scale;
+}
+
+static tl_status forward(tl_io *io) { drop(io, io->x[0].f, io->y.f); return TL_OK; }
+
+static tl_status backward(tl_io *io)
+{
+    if (io->dx[0].p) drop(io, io->dy.f, io->dx[0].f);
+    return TL_OK;
+}
+
+static tl_status onnx_out(const void *attr, const tl_onnx_names *n, tl_onnx *m)
+{
+    const tl_dropout *a = attr;
+    tl_onnx_names c = *n;
+    TL_NEW(c.p[0] = tl_printf(m->arena, "%s.ratio", n->name));
+    TL_TRY(tl_onnx_add_init(m, c.p[0], TL_ONNX_FLOAT, 0, NULL, &a->rate));
+    return tl_onnx_simple("Dropout", &c, m, NULL);
+}
+
+static tl_status onnx_in(const tl_onnx_view *v, void *attr, const tl_onnx_tensor *p[TL_MAX_PARAM])
+{
+    tl_dropout *a = attr;
+    const float *f;
+    size_t n = 0;
+    (void)p;
+    a->rate = tl_onnx_float(v->node, "ratio", 0.5f);
+    if (!v->in[1]) return TL_OK;
+    TL_TRY(tl_onnx_floats(v->arena, v->in[1], &f, &n));
+    if (n == 1) a->rate = f[0];
+    return TL_OK;
+}
+
+const tl_op tl_op_dropout = {
+    .name = "dropout", .brief = "random zeros in training", .min_in = 1, .max_in = 1, .field = fields, .attr_size = sizeof(tl_dropout),
+    .y_in_x = true, .dx_in_dy = true, .passes_when_inferring = true,
+    .shape = tl_shape_same, .forward = forward, .backward = backward, .flow = tl_flow_same, .int8 = TL_INT8_SAME_SCALE,
+    .onnx = { "Dropout" }, .onnx_out = onnx_out, .onnx_in = onnx_in,
+};
