@@ -53,7 +53,8 @@ enum {
     TL_REQUIRED = 4, /* must be set */
     TL_NOEFFECT = 8, /* read and checked for compatibility, without effect here: named in a warning */
     TL_EXTRA = 16,   /* ours; the original does not have it */
-    TL_ONEOF = 32    /* at most one of the message's TL_ONEOF members may be set */
+    TL_ONEOF = 32,   /* at most one of the message's TL_ONEOF members may be set */
+    TL_LEGACY = 64   /* an older spelling: read, moved to the row that replaced it, never printed */
 };
 
 typedef struct tl_list { int n; void *at; } tl_list; /* at: int[], float[], const char *[], T *[], tl_pair[] */
