@@ -7,7 +7,9 @@
 #include "file.h"
 #include "tensor.h"
 
-typedef enum { TL_ONNX_FLOAT = 1, TL_ONNX_UINT8 = 2, TL_ONNX_INT8 = 3, TL_ONNX_INT32 = 6, TL_ONNX_INT64 = 7, TL_ONNX_FLOAT16 = 10 } tl_onnx_type;
+typedef enum { /* numbers of TensorProto.DataType; a file may hold others, which have size 0 here */
+    TL_ONNX_FLOAT = 1, TL_ONNX_UINT8 = 2, TL_ONNX_INT8 = 3, TL_ONNX_INT32 = 6, TL_ONNX_INT64 = 7, TL_ONNX_FLOAT16 = 10
+} tl_onnx_type;
 #define TL_ONNX_RANK 8
 
 typedef struct { /* an attribute of a node */
@@ -18,7 +20,8 @@ typedef struct { /* an attribute of a node */
 } tl_onnx_attr;
 
 typedef struct {
-    const char *op, *name;
+    const char *op;    /* with its domain in front, "com.example::Conv", unless it is a standard operator */
+    const char *name;
     tl_list in, out;   /* const char *; "" is an absent optional input */
     tl_list attr;      /* tl_onnx_attr */
 } tl_onnx_node;
@@ -31,7 +34,8 @@ typedef struct { /* a constant */
     size_t bytes;
 } tl_onnx_tensor;
 
-typedef struct { /* a graph input or output; dim -1: dynamic, named "N" */
+typedef struct { /* a graph input or output; dim -1: dynamic, named "N"; type 0: not a tensor. Old files (IR
+                  * version 3) list the constants among the inputs, too. */
     const char *name;
     tl_onnx_type type;
     int rank; int64_t dim[TL_ONNX_RANK];
@@ -43,7 +47,10 @@ typedef struct tl_onnx {
     tl_arena *arena;
     int64_t ir_version, opset;
     const char *producer, *graph_name;
-    tl_list node, init, input, output, meta; /* tl_onnx_node, tl_onnx_tensor, tl_onnx_value, tl_onnx_value, tl_onnx_meta */
+    tl_list node;          /* tl_onnx_node */
+    tl_list init;          /* tl_onnx_tensor */
+    tl_list input, output; /* tl_onnx_value */
+    tl_list meta;          /* tl_onnx_meta */
 } tl_onnx;
 
 /* Hostile input is expected: lengths, counts and types are checked, data sizes must fit dims, external data is
@@ -53,12 +60,14 @@ tl_status tl_onnx_pack(tl_arena *a, const tl_onnx *m, tl_bytes *out);
 
 /* ---- Building (all copy names into m->arena; tensor data is borrowed) ---- */
 tl_onnx  *tl_onnx_new(tl_arena *a);
-/* Strings end with NULL. */
+/* The lists of names end with NULL. The node moves when the next one is added: set its attributes before. */
 tl_onnx_node *tl_onnx_add(tl_onnx *m, const char *op, const char *name, const char *const *in, const char *const *out);
 tl_status tl_onnx_set_int(tl_onnx *m, tl_onnx_node *n, const char *name, int64_t v);
 tl_status tl_onnx_set_float(tl_onnx *m, tl_onnx_node *n, const char *name, float v);
+tl_status tl_onnx_set_str(tl_onnx *m, tl_onnx_node *n, const char *name, const char *v);
 tl_status tl_onnx_set_ints(tl_onnx *m, tl_onnx_node *n, const char *name, int count, const int64_t *v);
-tl_status tl_onnx_add_init(tl_onnx *m, const char *name, tl_onnx_type t, int rank, const int64_t *dim, const void *data);
+tl_status tl_onnx_add_init(tl_onnx *m, const char *name, tl_onnx_type t, int rank, const int64_t *dim,
+                           const void *data);
 tl_status tl_onnx_add_value(tl_onnx *m, tl_list *where, const char *name, tl_onnx_type t, int rank, const int64_t *dim);
 tl_status tl_onnx_set_meta(tl_onnx *m, const char *key, const char *value); /* replaces */
 
