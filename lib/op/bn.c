@@ -91,6 +91,14 @@ static tl_status backward(tl_io *io)
     return TL_OK;
 }
 
+static void is_scale(const void *attr, const tl_param *p, int c, float *a, float *b)
+{
+    for (int k = 0; k < c; k++) {
+        a[k] = p[GAMMA].w[k] / sqrtf(p[VAR].w[k] + ((const tl_bn *)attr)->eps);
+        b[k] = p[BETA].w[k] - p[MEAN].w[k] * a[k];
+    }
+}
+
 static tl_status onnx_out(const void *attr, const tl_onnx_names *n, tl_onnx *m)
 {
     const tl_bn *a = attr;
@@ -117,6 +125,6 @@ const tl_op tl_op_bn = {
     .param = { { .name = "gamma", .axes = "O", .init = 1 }, { .name = "beta", .axes = "O" },
                { .name = "mean", .axes = "O", .stat = true }, { .name = "var", .axes = "O", .init = 1, .stat = true } },
     .field = fields, .attr_size = sizeof(tl_bn), .saves = TL_SAVES_X, .takes_act = TL_ACT_INFER | TL_ACT_TRAIN, .dx_in_dy = true,
-    .shape = shape, .setup = setup, .forward = forward, .backward = backward, .flow = tl_flow_same,
+    .shape = shape, .setup = setup, .forward = forward, .backward = backward, .flow = tl_flow_same, .is_scale = is_scale,
     .onnx = { "BatchNormalization" }, .onnx_out = onnx_out, .onnx_in = onnx_in,
 };

@@ -90,6 +90,11 @@ typedef struct tl_op {
     bool            dx_in_dy;                         /* backward may be given dx[0] and dy in the same memory */
     bool            passes_when_inferring;            /* y = x outside training (dropout): the plan removes it */
     tl_act        (*is_act)(const void *attr);        /* this op is nothing but that activation */
+    /* Outside training this op is nothing but y = x*a + b per channel: give a and b (c values each). */
+    void          (*is_scale)(const void *attr, const tl_param *p, int c, float *a, float *b);
+    /* A scale of the output can be moved into the weights, whose first axis is O, and the bias, parameter 1: make attr
+     * have a bias. */
+    void          (*take_scale)(void *attr);
     tl_flow       (*flow)(const void *attr, const tl_shape *x);
     void          (*resize)(void *attr, int out);     /* pruning left this many output channels */
     tl_int8         int8;

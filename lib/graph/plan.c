@@ -1,0 +1,321 @@
+/* plan.c - bind a graph to a batch size and memory. SPDX-License-Identifier: MIT
+ *
+ * In the order of the functions below:
+ *   shapes     every value's shape at this batch size
+ *   mark       which nodes the wanted values need, and which the loss's gradient passes through
+ *   absorb     an activation that alone follows an op which can apply it itself becomes part of it: the op writes the
+ *              activation's value, and no pass over memory is spent on it. Such a node, and dropout when inferring, is
+ *              not run; its `root` is the node whose value it shares.
+ *   setup      each op prepares its kernels
+ *   lifetimes  time runs from 0 to 2n: node i runs forward at i and backward at 2n-1-i. Each value and each gradient
+ *              gets a buffer with the span of time in which somebody writes or reads it; values computed in place share one
+ *   place      buffers whose spans do not meet may lie at the same address: greedy by size (Pisarchyk and Lee 2020)
+ *   bind       pointers, and the list of steps
+ *
+ * A value read by several nodes gets its gradient from each. The first to run backward (the last in the graph) writes
+ * it in place, the others write to a temporary that is added; no op knows about fan-out. */
+#include "plan.h"
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct { size_t bytes, offset; int from, to; } buffer;
+
+typedef struct {
+    tl_plan        *p;
+    const tl_graph *g;
+    tl_arena       *tmp;
+    bool *live, *on_path, *active, *skip, *wanted; /* per node; wanted: its value is read after forward */
+    int  *root, *uses;                             /* per node; uses: how many inputs of nodes that run read it */
+    int  *y, *dy;                                  /* per node: its buffers, -1: none */
+    int (*sum)[TL_MAX_IN];                         /* per node and input: buffer of a gradient that is added, -1 */
+    tl_list buf;                                   /* buffer */
+} planner;
+
+static int forward_time(int i) { return i; }
+static int backward_time(const planner *q, int i) { return 2 * q->g->n - 1 - i; }
+static int source(const planner *q, int i, int k) { return q->root[q->g->node[i].x[k]]; }
+static buffer *buf(const planner *q, int b) { return (buffer *)q->buf.at + b; }
+
+static tl_status shapes(planner *q)
+{
+    for (int i = 0; i < q->g->n; i++) {
+        const tl_node *d = &q->g->node[i];
+        tl_io *io = &q->p->io[i];
+        tl_shape s[TL_MAX_IN];
+        tl_dims dims[TL_MAX_PARAM];
+        *io = (tl_io){ .attr = d->attr, .nx = d->nx, .act = TL_NO_ACT, .arena = q->p->arena, .train = q->p->conf.train,
+                       .fixed_stats = d->fixed_stats, .constant = q->p->conf.constant };
+        for (int k = 0; k < d->nx; k++) s[k] = io->x[k].s = q->p->io[d->x[k]].y.s;
+        TL_TRY(d->op->shape(d->attr, d->nx, s, &io->y.s, dims));
+        if (!d->nx) io->y.s.n = q->p->conf.batch;
+        TL_NEW(io->p = tl_new(q->p->arena, tl_param, TL_MAX_PARAM));
+        memcpy(io->p, d->p, sizeof d->p);
+    }
+    return TL_OK;
+}
+
+static bool trains(const tl_node *d)
+{
+    for (int k = 0; k < TL_MAX_PARAM && d->op->param[k].name; k++)
+        if (!d->op->param[k].stat && !d->p[k].frozen && tl_dims_count(d->p[k].dims)) return true;
+    return false;
+}
+
+static void mark(planner *q)
+{
+    const tl_plan_conf *c = &q->p->conf;
+    for (int i = 0; i < c->nkeep; i++) q->wanted[c->keep[i].i] = true;
+    q->wanted[c->train ? c->loss.i : tl_graph_output(q->g)] = true;
+    if (c->train) q->on_path[c->loss.i] = true;
+    for (int i = q->g->n - 1; i >= 0; i--) {
+        q->live[i] |= q->wanted[i];
+        for (int k = 0; k < q->g->node[i].nx; k++) {
+            q->live[q->g->node[i].x[k]] |= q->live[i];
+            q->on_path[q->g->node[i].x[k]] |= q->on_path[i];
+        }
+    }
+    for (int i = 0; i < q->g->n; i++) {
+        const tl_node *d = &q->g->node[i];
+        bool some = d->nx ? trains(d) : c->input_grads;
+        for (int k = 0; k < d->nx; k++) some |= q->active[d->x[k]];
+        q->active[i] = some && q->on_path[i] && (d->op->backward || !d->nx);
+    }
+}
+
+static void absorb(planner *q)
+{
+    int *readers = q->uses; /* counted anew below, once it is known who runs */
+    unsigned mode = q->p->conf.train ? TL_ACT_TRAIN : TL_ACT_INFER;
+    for (int i = 0; i < q->g->n; i++)
+        for (int k = 0; q->live[i] && k < q->g->node[i].nx; k++) readers[q->g->node[i].x[k]]++;
+    for (int i = 0; i < q->g->n; i++) {
+        const tl_node *d = &q->g->node[i];
+        int x = d->nx ? d->x[0] : 0;
+        q->root[i] = i;
+        if (!q->live[i]) continue;
+        if (d->op->passes_when_inferring && !q->p->conf.train) {
+            q->root[i] = q->root[x];
+        } else if (d->op->is_act && q->root[x] == x && readers[x] == 1 && !q->wanted[x]
+                   && (q->g->node[x].op->takes_act & mode) && !tl_act_on(q->p->io[x].act)) {
+            q->p->io[x].act = d->op->is_act(d->attr);
+            q->root[i] = x;
+        }
+        q->skip[i] = q->root[i] != i;
+    }
+    memset(q->uses, 0, (size_t)q->g->n * sizeof *q->uses);
+    for (int i = 0; i < q->g->n; i++) {
+        q->wanted[q->root[i]] |= q->wanted[i];
+        for (int k = 0; q->live[i] && !q->skip[i] && k < q->g->node[i].nx; k++) q->uses[source(q, i, k)]++;
+    }
+}
+
+static bool runs(const planner *q, int i) { return q->live[i] && !q->skip[i]; }
+
+static tl_status setup(planner *q, size_t *scratch)
+{
+    for (int i = 0; i < q->g->n; i++) {
+        const tl_node *d = &q->g->node[i];
+        tl_io *io = &q->p->io[i];
+        if (!runs(q, i)) continue;
+        io->want_dw = q->active[i] && trains(d);
+        for (int k = 0; k < d->nx; k++) io->want_dx[k] = q->active[i] && q->active[source(q, i, k)];
+        for (int k = 0; k < TL_MAX_PARAM && d->op->param[k].name; k++) {
+            tl_param *p = &io->p[k];
+            size_t n = tl_dims_count(p->dims);
+            TL_CHECK(!n || p->w, TL_EARG, "%s.%s has no values", d->name, d->op->param[k].name);
+            if (io->want_dw && n && !p->frozen && !d->op->param[k].stat) TL_NEW(p->g = tl_new(q->p->arena, float, n));
+        }
+        tl_status s = d->op->setup ? d->op->setup(io) : TL_OK;
+        if (s) return tl_note(s, "preparing %s", d->name);
+        if (io->scratch_bytes > *scratch) *scratch = io->scratch_bytes;
+    }
+    return TL_OK;
+}
+
+static tl_status new_buffer(planner *q, tl_shape s, int from, int to, int *out)
+{
+    buffer *b = tl_add(q->tmp, &q->buf, buffer);
+    TL_NEW(b);
+    *b = (buffer){ .bytes = (tl_count(s) * sizeof(float) + 63) & ~(size_t)63, .from = from, .to = to };
+    *out = q->buf.n - 1;
+    return TL_OK;
+}
+
+static void stretch(buffer *b, int time)
+{
+    if (time < b->from) b->from = time;
+    if (time > b->to) b->to = time;
+}
+
+/* May node i overwrite its input, because nobody reads that again? */
+static bool overwrites(const planner *q, int i)
+{
+    const tl_op *op = q->g->node[i].op;
+    if (!op->y_in_x) return false;
+    int r = source(q, i, 0);
+    const tl_op *from = q->g->node[r].op;
+    return q->uses[r] == 1 && q->g->node[r].nx && !q->wanted[r] && !(q->active[r] && (from->saves & TL_SAVES_Y))
+           && !(q->active[i] && (op->saves & TL_SAVES_X));
+}
+
+static tl_status value_lifetimes(planner *q)
+{
+    for (int i = 0; i < q->g->n; i++) {
+        const tl_node *d = &q->g->node[i];
+        if (!runs(q, i)) continue;
+        if (overwrites(q, i)) q->y[i] = q->y[source(q, i, 0)];
+        else TL_TRY(new_buffer(q, q->p->io[i].y.s, forward_time(i), forward_time(i), &q->y[i]));
+        buffer *b = buf(q, q->y[i]);
+        stretch(b, forward_time(i));
+        if (q->active[i] && (d->op->saves & TL_SAVES_Y)) stretch(b, backward_time(q, i));
+        if (!d->nx) stretch(b, 0);
+        if (!d->nx || q->wanted[i]) stretch(b, 2 * q->g->n);
+        for (int k = 0; k < d->nx; k++) {
+            buffer *x = buf(q, q->y[source(q, i, k)]);
+            stretch(x, forward_time(i));
+            if (q->active[i] && (d->op->saves & TL_SAVES_X)) stretch(x, backward_time(q, i));
+        }
+    }
+    return TL_OK;
+}
+
+static tl_status gradient_lifetimes(planner *q)
+{
+    for (int i = q->g->n - 1; i >= 0; i--) {
+        const tl_node *d = &q->g->node[i];
+        int now = backward_time(q, i);
+        if (!runs(q, i) || !q->active[i]) continue;
+        if (q->y[i] >= 0 && q->dy[i] < 0) TL_TRY(new_buffer(q, q->p->io[i].y.s, now, now, &q->dy[i])); /* the loss */
+        stretch(buf(q, q->dy[i]), d->nx ? now : 2 * q->g->n);
+        for (int k = 0; k < d->nx; k++) {
+            int r = source(q, i, k);
+            if (!q->active[r]) continue;
+            if (q->dy[r] >= 0) TL_TRY(new_buffer(q, q->p->io[r].y.s, now, now, &q->sum[i][k]));
+            else if (k == 0 && d->op->dx_in_dy) q->dy[r] = q->dy[i];
+            else TL_TRY(new_buffer(q, q->p->io[r].y.s, now, now, &q->dy[r]));
+        }
+    }
+    return TL_OK;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const buffer *x = *(buffer *const *)a, *y = *(buffer *const *)b;
+    return x->bytes != y->bytes ? (x->bytes < y->bytes ? 1 : -1) : (x->from > y->from) - (x->from < y->from);
+}
+
+static int by_offset(const void *a, const void *b)
+{
+    const buffer *x = *(buffer *const *)a, *y = *(buffer *const *)b;
+    return (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+/* Biggest first, each at the lowest address where it meets no placed buffer that lives at the same time. */
+static tl_status place(planner *q, size_t *total)
+{
+    int n = q->buf.n;
+    buffer **order = tl_new(q->tmp, buffer *, n), **meets = tl_new(q->tmp, buffer *, n);
+    TL_NEW(order && meets ? order : NULL);
+    for (int i = 0; i < n; i++) order[i] = buf(q, i);
+    qsort(order, (size_t)n, sizeof *order, by_size);
+    for (int i = 0; i < n; i++) {
+        buffer *b = order[i];
+        int m = 0;
+        for (int j = 0; j < i; j++)
+            if (order[j]->from <= b->to && b->from <= order[j]->to) meets[m++] = order[j];
+        qsort(meets, (size_t)m, sizeof *meets, by_offset);
+        for (int j = 0; j < m && meets[j]->offset < b->offset + b->bytes; j++)
+            if (meets[j]->offset + meets[j]->bytes > b->offset) b->offset = meets[j]->offset + meets[j]->bytes;
+        if (b->offset + b->bytes > *total) *total = b->offset + b->bytes;
+    }
+    return TL_OK;
+}
+
+static void bind_backward(planner *q, char *base, int i, tl_step *step)
+{
+    const tl_node *d = &q->g->node[i];
+    tl_io *io = &q->p->io[i];
+    *step = (tl_step){ .node = i };
+    for (int k = 0; k < d->nx; k++) {
+        int r = source(q, i, k);
+        if (!io->want_dx[k]) continue;
+        float *sum = (float *)(void *)(base + buf(q, q->dy[r])->offset);
+        io->dx[k].p = q->sum[i][k] < 0 ? sum : (float *)(void *)(base + buf(q, q->sum[i][k])->offset);
+        if (q->sum[i][k] >= 0) step->add[step->nadd++] = (tl_sum){ io->dx[k].f, sum, tl_count(q->p->io[r].y.s) };
+    }
+}
+
+static tl_status bind(planner *q, size_t scratch)
+{
+    tl_plan *p = q->p;
+    int n = q->g->n;
+    size_t values = 0;
+    TL_TRY(place(q, &values));
+    p->bytes = values + scratch;
+    char *base = tl_alloc(p->arena, p->bytes);
+    TL_NEW(base);
+    TL_NEW(p->forward = tl_new(p->arena, int, n));
+    TL_NEW(p->backward = tl_new(p->arena, tl_step, n));
+    for (int i = 0; i < n; i++) {
+        tl_io *io = &p->io[i];
+        if (runs(q, i)) {
+            io->y.p = base + buf(q, q->y[i])->offset;
+            if (q->dy[i] >= 0) io->dy = (tl_tensor){ .s = io->y.s, .p = base + buf(q, q->dy[i])->offset };
+            io->scratch = base + values;
+            p->forward[p->nforward++] = i;
+        } else if (q->live[i]) {
+            io->y.p = p->io[q->root[i]].y.p;
+        }
+        for (int k = 0; k < q->g->node[i].nx; k++) {
+            io->x[k].p = p->io[q->g->node[i].x[k]].y.p;
+            io->dx[k].s = io->x[k].s;
+        }
+    }
+    for (int i = n - 1; i >= 0; i--)
+        if (runs(q, i) && q->active[i] && q->g->node[i].op->backward) bind_backward(q, base, i, &p->backward[p->nbackward++]);
+    return TL_OK;
+}
+
+static tl_status allocate(planner *q)
+{
+    int n = q->g->n;
+    bool **flag[] = { &q->live, &q->on_path, &q->active, &q->skip, &q->wanted };
+    int **index[] = { &q->root, &q->uses, &q->y, &q->dy };
+    for (int i = 0; i < TL_LEN(flag); i++) TL_NEW(*flag[i] = tl_new(q->tmp, bool, n));
+    for (int i = 0; i < TL_LEN(index); i++) TL_NEW(*index[i] = tl_new(q->tmp, int, n));
+    TL_NEW(q->sum = tl_alloc(q->tmp, (size_t)n * sizeof *q->sum));
+    memset(q->y, -1, (size_t)n * sizeof *q->y);
+    memset(q->dy, -1, (size_t)n * sizeof *q->dy);
+    memset(q->sum, -1, (size_t)n * sizeof *q->sum);
+    TL_NEW(q->p->io = tl_new(q->p->arena, tl_io, n));
+    return TL_OK;
+}
+
+static tl_status make(planner *q)
+{
+    size_t scratch = 0;
+    TL_TRY(allocate(q));
+    TL_TRY(shapes(q));
+    mark(q);
+    absorb(q);
+    TL_TRY(setup(q, &scratch));
+    TL_TRY(value_lifetimes(q));
+    TL_TRY(gradient_lifetimes(q));
+    return bind(q, scratch);
+}
+
+tl_status tl_plan_new(const tl_graph *g, tl_arena *a, const tl_plan_conf *c, tl_plan **out)
+{
+    TL_TRY(g->status);
+    tl_plan *p = tl_new(a, tl_plan, 1);
+    TL_NEW(p);
+    *p = (tl_plan){ .g = g, .conf = *c, .arena = a };
+    planner q = { .p = p, .g = g, .tmp = tl_arena_new() };
+    TL_NEW(q.tmp);
+    tl_status s = make(&q);
+    tl_arena_free(q.tmp);
+    if (!s) *out = p;
+    return s;
+}
+
+tl_tensor tl_plan_value(const tl_plan *p, tl_val v) { return p->io[v.i].y; }

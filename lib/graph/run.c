@@ -1,0 +1,45 @@
+/* run.c - run a plan forward and backward: two loops. SPDX-License-Identifier: MIT */
+#include "plan.h"
+#include <time.h>
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+tl_status tl_plan_forward(tl_plan *p)
+{
+    for (int j = 0; j < p->nforward; j++) {
+        int i = p->forward[j];
+        tl_io *io = &p->io[i];
+        double start = p->seconds ? now() : 0;
+        io->seed = tl_rng_at(p->seed, (uint64_t)i, 0, 0).s;
+        tl_status s = p->g->node[i].op->forward(io);
+        if (s) return tl_note(s, "running %s", p->g->node[i].name);
+        if (p->seconds) p->seconds[i] += now() - start;
+    }
+    return TL_OK;
+}
+
+tl_status tl_plan_backward(tl_plan *p)
+{
+    assert(p->conf.train);
+    p->io[p->conf.loss.i].dy.f[0] = 1;
+    for (int j = 0; j < p->nbackward; j++) {
+        const tl_step *step = &p->backward[j];
+        double start = p->seconds ? now() : 0;
+        tl_status s = p->g->node[step->node].op->backward(&p->io[step->node]);
+        if (s) return tl_note(s, "differentiating %s", p->g->node[step->node].name);
+        for (int k = 0; k < step->nadd; k++) tl_kernel()->accumulate(step->add[k].from, step->add[k].n, step->add[k].to);
+        if (p->seconds) p->seconds[p->g->n + step->node] += now() - start;
+    }
+    return TL_OK;
+}
+
+tl_status tl_plan_profile(tl_plan *p)
+{
+    TL_NEW(p->seconds = tl_new(p->arena, double, 2 * p->g->n));
+    return TL_OK;
+}

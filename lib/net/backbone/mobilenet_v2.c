@@ -1,0 +1,61 @@
+/* mobilenet_v2.c - Sandler et al. 2018, "Inverted Residuals and Linear Bottlenecks". SPDX-License-Identifier: MIT
+ *
+ * Seventeen blocks: expand 1x1, depthwise 3x3, project 1x1 without activation; stride 32. Frozen block 0 is conv1, b + 1 is
+ * block b, 18 is the last convolution. */
+#include "net.h"
+
+/* Channels times alpha, to a multiple of 8, never more than 10 % below. */
+static int width(int channels, float alpha)
+{
+    float want = (float)channels * (alpha > 0 ? alpha : 1);
+    int v = (int)(want + 4) / 8 * 8;
+    if (v < 8) v = 8;
+    return (float)v < 0.9f * want ? v + 8 : v;
+}
+
+static tl_val block(tl_graph *g, tl_val x, const tl_backbone_conf *c, int b, int expand, int out, int stride)
+{
+    const char *at = b ? tl_name(g, "block_%d", b) : "expanded_conv";
+    int in = tl_channels(g, x), mid = in * expand;
+    tl_val y = x;
+    g->block = b + 1;
+    if (b) {
+        y = tl_conv_bn(g, y, c, tl_name(g, "%s_expand", at), tl_name(g, "%s_expand_bn", at), (tl_conv_spec){ mid, 1, 1, 1 });
+        y = tl_relu_as(g, y, tl_name(g, "re_lu_%d", b + 1), c->act);
+    }
+    y = tl_conv_bn(g, y, c, tl_name(g, "%s_depthwise", at), tl_name(g, "%s_depthwise_bn", at), (tl_conv_spec){ mid, 3, stride, mid });
+    y = tl_relu_as(g, y, tl_name(g, "%s_relu", at), c->act);
+    y = tl_conv_bn(g, y, c, tl_name(g, "%s_project", at), tl_name(g, "%s_project_bn", at), (tl_conv_spec){ out, 1, 1, 1 });
+    if (stride != 1 || in != out) return y;
+    if (c->all_projections)
+        x = OP(g, tl_name(g, "%s_projected_inputs", at), conv2d, IN(x), .out = out, .k = 1, .nobias = true);
+    return OP(g, tl_name(g, "%s_add", at), add, IN(x, y), 0);
+}
+
+static void build(tl_graph *g, tl_val x, const tl_backbone *self, const tl_backbone_conf *c, tl_pyramid *out)
+{
+    static const struct { int expand, out, n, stride; } row[] = {
+        { 1, 16, 1, 1 }, { 6, 24, 2, 2 }, { 6, 32, 3, 2 }, { 6, 64, 4, 2 }, { 6, 96, 3, 1 }, { 6, 160, 3, 2 }, { 6, 320, 1, 1 },
+    };
+    int b = 0, level = 1;
+    (void)self;
+    g->block = 0;
+    x = tl_conv_bn(g, x, c, "conv1", "bn_conv1", (tl_conv_spec){ width(32, c->alpha), 3, 2, 1 });
+    x = tl_relu_as(g, x, "re_lu_0", c->act);
+    for (int r = 0; r < TL_LEN(row); r++)
+        for (int i = 0; i < row[r].n; i++) {
+            if (i == 0 && row[r].stride == 2) out->at[level++] = x;
+            x = block(g, x, c, b++, row[r].expand, width(row[r].out, c->alpha), i ? 1 : row[r].stride);
+        }
+    g->block = 18;
+    x = tl_conv_bn(g, x, c, "conv_1", "conv_1_bn", (tl_conv_spec){ c->alpha > 1 ? width(1280, c->alpha) : 1280, 1, 1, 1 });
+    out->at[level] = tl_relu_as(g, x, "re_lu_head", c->act);
+    g->block = -1;
+    out->lo = 1;
+    out->hi = level;
+}
+
+const tl_backbone tl_backbone_mobilenet_v2[] = {
+    { "mobilenet_v2", 0, "17 inverted residual blocks", build, NULL, { 0 } },
+    { 0 },
+};
