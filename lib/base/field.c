@@ -210,14 +210,7 @@ static tl_status add_element(tl_arena *a, const tl_field *f, tl_list *l, char *i
         *equals = 0;
     }
     TL_TRY(tl_value_set(a, f, equals ? equals + 1 : item, &v));
-    if (equals) {
-        const char *key = tl_strdup(a, item);
-        TL_NEW(key);
-        tl_pair *p = tl_add(a, l, tl_pair);
-        TL_NEW(p);
-        *p = (tl_pair){ key, v.f };
-        return TL_OK;
-    }
+    if (equals) return tl_map_set(a, l, item, v.f);
     void *slot = tl_grow(a, l, tl_value_size(f));
     TL_NEW(slot);
     memcpy(slot, &v, tl_value_size(f));
@@ -263,6 +256,28 @@ const char *tl_field_get(tl_arena *a, const tl_field *f, const void *obj)
         tl_value_put(&t, f, e.at + (size_t)i * e.step, false);
     }
     return tl_text_end(&t);
+}
+
+/* ---- Maps ---- */
+tl_pair *tl_map_find(const tl_list *map, const char *key)
+{
+    tl_pair *p = map->at;
+    for (int i = 0; i < map->n; i++)
+        if (!strcmp(p[i].key, key)) return &p[i];
+    return NULL;
+}
+
+tl_status tl_map_set(tl_arena *a, tl_list *map, const char *key, float value)
+{
+    tl_pair *p = tl_map_find(map, key);
+    if (!p) {
+        const char *copy = tl_strdup(a, key);
+        TL_NEW(copy);
+        TL_NEW(p = tl_add(a, map, tl_pair));
+        p->key = copy;
+    }
+    p->value = value;
+    return TL_OK;
 }
 
 /* ---- Messages ---- */

@@ -42,6 +42,10 @@ size_t      tl_value_size(const tl_field *f);
 tl_status   tl_field_mismatch(const tl_field *f, const char *found);
 static inline void *tl_field_at(const tl_field *f, const void *obj) { return (char *)(uintptr_t)obj + f->off; }
 
+/* ---- Maps: the tl_list of a TL_MAP member ---- */
+tl_pair  *tl_map_find(const tl_list *map, const char *key); /* NULL: no such key */
+tl_status tl_map_set(tl_arena *a, tl_list *map, const char *key, float value); /* replaces; key is copied */
+
 /* ---- Messages ---- */
 void  tl_msg_defaults(const tl_msg *m, void *obj);     /* all members, nothing given */
 void *tl_msg_new(tl_arena *a, const tl_msg *m);        /* with defaults; NULL: out of memory */
