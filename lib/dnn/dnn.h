@@ -3,7 +3,8 @@
  * The only directory that includes dnnl.h; builds against oneDNN 2.6 and 3.x (DNNL_VERSION_MAJOR).
  * Maps are plain NHWC. Weights are passed plain (O, I/groups, k, k) and reordered into whatever the
  * chosen kernel likes (format_tag_any): asking for plain weights too silently picks oneDNN's
- * reference code, 350 times slower, so every primitive's impl_info_str is checked and `ref` refused. */
+ * reference code, 350 times slower. So every primitive's impl_info_str is checked and `ref` never
+ * used: the few shapes for which oneDNN has nothing else run on loops of our own (direct.c). */
 #ifndef TL_DNN_H
 #define TL_DNN_H
 #include "tensor.h"
@@ -23,14 +24,20 @@ typedef struct {
 
 typedef struct tl_dnn_conv tl_dnn_conv;
 
-/* Prepare a convolution x -> y for these shapes. scratch: bytes of scratch (64-byte aligned) that each run needs. A
- * dense layer is the same thing with k = 1 on 1x1 maps. TL_EDNN with oneDNN's reason. */
-tl_status tl_dnn_conv_new(tl_arena *a, tl_shape x, tl_shape y, tl_conv_geom g, tl_conv_conf c, tl_dnn_conv **out, size_t *scratch);
+/* Prepare a convolution x -> y for these shapes, for the present number of threads. scratch: bytes of scratch (64-byte
+ * aligned) that each run needs; it holds nothing between runs. A dense layer is the same thing with k = 1 on 1x1 maps.
+ * TL_EDNN with oneDNN's reason. oneDNN's activations turn NaN into a number; without activation NaN passes. Results are
+ * the same bit for bit at the same number of threads. */
+tl_status tl_dnn_conv_new(tl_arena *a, tl_shape x, tl_shape y, tl_conv_geom g, tl_conv_conf c, tl_dnn_conv **out,
+                          size_t *scratch);
 tl_status tl_dnn_conv_forward(tl_dnn_conv *c, const float *x, const float *w, const float *b, float *y, void *scratch);
 tl_status tl_dnn_conv_backward_data(tl_dnn_conv *c, const float *dy, const float *w, float *dx, void *scratch);
-tl_status tl_dnn_conv_backward_weights(tl_dnn_conv *c, const float *x, const float *dy, float *dw, float *db, void *scratch); /* db NULL without bias */
-const char *tl_dnn_conv_impl(const tl_dnn_conv *c); /* names of the oneDNN kernels in use, for tests and logs */
+/* db NULL without bias. */
+tl_status tl_dnn_conv_backward_weights(tl_dnn_conv *c, const float *x, const float *dy, float *dw, float *db,
+                                       void *scratch);
+const char *tl_dnn_conv_impl(const tl_dnn_conv *c); /* names of the kernels in use, for tests and logs */
 
 const char *tl_dnn_version(void);                  /* "oneDNN 2.6.3" of the library that runs */
-void        tl_dnn_threads(int n);                 /* OpenMP threads for everything; 0: as many as processors this process may use */
+/* OpenMP threads for everything prepared from now on; 0: as many as processors this process may use. */
+void        tl_dnn_threads(int n);
 #endif
