@@ -1,24 +1,43 @@
-/* image.h - pictures in memory. SPDX-License-Identifier: MIT */
+/* image.h - pictures in memory: decode, resample, flip, recolor. SPDX-License-Identifier: MIT
+ *
+ * The reference for every pixel is what the original toolkit sees: Keras' load_img, which is PIL's
+ * decode, convert("RGB" or "L") and resize. Differences are named below, where they are. */
 #ifndef TL_IMAGE_H
 #define TL_IMAGE_H
 #include "file.h"
 
-/* 8 bits a channel, interleaved, rows packed: pixel (x,y), channel c at p[(y*w + x)*c_count + c]. c is 3 (RGB) or 1. */
+/* 8 bits a channel, interleaved, rows packed: pixel (x,y), channel k at p[(y*w + x)*c + k]. c is 3 (RGB) or 1 (gray). */
 typedef struct { int w, h, c; uint8_t *p; } tl_image;
 typedef enum { TL_BILINEAR, TL_BICUBIC } tl_filter;
 typedef struct { float x, y, w, h; } tl_box; /* a part of a picture, in pixels, fractions allowed */
 
-/* Decode a JPEG or PNG of any kind (progressive, grey, CMYK, YCCK; 1-16 bit, palette, alpha over white) into c channels,
- * turned upright as its EXIF orientation says. at_least > 0: the caller will shrink to about that many pixels on the
- * shorter side, so a JPEG may be decoded at a fraction of its size, never below at_least. A damaged or truncated file is TL_EFORMAT
- * with the reason; more than 2^28 pixels is refused. */
+/* Memory for a picture, contents undefined. TL_EUNSUP for a larger one than these. */
+#define TL_MAX_SIDE   65535
+#define TL_MAX_PIXELS (1 << 28)
+tl_status tl_image_new(tl_arena *a, int w, int h, int c, tl_image *out);
+
+/* Decode a JPEG or PNG of any kind, told by its first bytes, into c channels, turned upright as its EXIF orientation
+ * says (PIL's exif_transpose).
+ *   JPEG  baseline and progressive; gray, YCbCr, RGB, CMYK and YCCK (inverted, as Adobe writes them and PIL assumes)
+ *   PNG   every color type, 1 to 16 bits, interlaced or not. Alpha is dropped, not composited, as convert("RGB")
+ *         does. 16-bit channels keep their high byte (PIL does so for color, but clips 16-bit gray at 255, which
+ *         turns most such pictures white)
+ * Gray from color: PIL's L, (19595 R + 38470 G + 7471 B + 2^15) >> 16.
+ * at_least > 0: the caller will shrink to about that many pixels on the shorter side, so a JPEG twice that size or
+ * more is decoded at 1/2, 1/4 or 1/8, its shorter side never below at_least.
+ * A damaged or truncated file, and one that claims more pixels than its bytes could hold, is TL_EFORMAT with the
+ * reason; other formats (named) and too many pixels are TL_EUNSUP. Memory stays within a small multiple of the
+ * decoded picture. */
 tl_status tl_image_decode(tl_arena *a, tl_bytes file, int c, int at_least, tl_image *out);
 tl_status tl_image_load(tl_arena *a, const char *path, int c, int at_least, tl_image *out); /* names the path */
 bool      tl_image_name(const char *file);  /* .jpg .jpeg .png, any case */
 
-/* Resample the box of `in` to w x h as PIL's resize(box=...) does: the filter is widened when shrinking (antialias). */
+/* Resample the box of `in` to w x h, bit for bit as PIL's resize((w, h), filter, box): the filter is widened when
+ * shrinking (antialiasing), and near the box's border reads pixels outside of it, so resizing and then cropping is the
+ * same as resizing a box. The box must lie inside the picture (TL_EARG). Scratch comes from a as well. (PIL from 13 on
+ * resamples along y first where that is less work, which changes some pixels by one.) */
 tl_status tl_image_resize(tl_arena *a, const tl_image *in, tl_box box, int w, int h, tl_filter f, tl_image *out);
 void      tl_image_flip(tl_image *m);       /* left to right, in place */
-/* r,g,b = clip(rows . (r,g,b,1)) on 0..1 values; rows are 3 x 4. 3-channel pictures only. */
+/* r,g,b = clip(rows . (r,g,b,1)) on 0..1 values, rounded to nearest; rows are 3 x 4. 3-channel pictures only. */
 void      tl_image_color(tl_image *m, const float rows[12]);
 #endif

@@ -1,0 +1,65 @@
+/* color.c - color conversions, flip and the color matrix, all in place. SPDX-License-Identifier: MIT */
+#include "decode.h"
+
+/* a*b/255, rounded, without a division. */
+static uint32_t mul255(uint32_t a, uint32_t b)
+{
+    uint32_t t = a * b + 128;
+    return (t + (t >> 8)) >> 8;
+}
+
+/* Inks are stored inverted, so the bytes are what paper still reflects: reflect = 255 - ink. PIL rounds the ink that
+ * lies on the black (255 - ink_k) * ink, not the light that remains, hence the detour. */
+static void cmyk_to_rgb(tl_image *m)
+{
+    const uint8_t *from = m->p;
+    uint8_t *to = m->p;
+    for (size_t i = (size_t)m->w * (size_t)m->h; i; i--, from += 4, to += 3) {
+        uint32_t k = from[3];
+        for (int j = 0; j < 3; j++) to[j] = (uint8_t)(k - mul255(255u - from[j], k));
+    }
+    m->c = 3;
+}
+
+static void rgb_to_gray(tl_image *m)
+{
+    const uint8_t *from = m->p;
+    size_t n = (size_t)m->w * (size_t)m->h;
+    for (size_t i = 0; i < n; i++, from += 3)
+        m->p[i] = (uint8_t)((19595u * from[0] + 38470u * from[1] + 7471u * from[2] + 0x8000u) >> 16);
+    m->c = 1;
+}
+
+void tl_image_convert(tl_image *m, int c)
+{
+    if (m->c == 4) cmyk_to_rgb(m);
+    if (m->c == 3 && c == 1) rgb_to_gray(m);
+    assert(m->c == c);
+}
+
+void tl_image_flip(tl_image *m)
+{
+    for (int y = 0; y < m->h; y++) {
+        uint8_t *l = m->p + (size_t)y * (size_t)m->w * (size_t)m->c, *r = l + (m->w - 1) * m->c;
+        for (; l < r; l += m->c, r -= m->c)
+            for (int k = 0; k < m->c; k++) {
+                uint8_t t = l[k];
+                l[k] = r[k];
+                r[k] = t;
+            }
+    }
+}
+
+void tl_image_color(tl_image *m, const float rows[12])
+{
+    assert(m->c == 3);
+    uint8_t *p = m->p;
+    for (size_t i = (size_t)m->w * (size_t)m->h; i; i--, p += 3) {
+        float r = p[0], g = p[1], b = p[2];
+        for (int k = 0; k < 3; k++) {
+            const float *row = rows + 4 * k;
+            float v = row[0] * r + row[1] * g + row[2] * b + 255.0f * row[3] + 0.5f;
+            p[k] = (uint8_t)(v < 0.0f ? 0.0f : v > 255.0f ? 255.0f : v);
+        }
+    }
+}
