@@ -69,7 +69,7 @@ $(B)/gen/lib/wire/%.pb-c.c: lib/wire/%.proto
 $(B)/gen/%.o: $(B)/gen/%.c
 	$(CC) $(OPT) -std=c11 -I$(@D) -c -o $@ $<
 $(B)/lib/wire/%.o: CFLAGS += -I$(B)/gen/lib/wire
-$(B)/lib/wire/%.o: | $(GEN)
+$(filter $(B)/lib/wire/%,$(LIBOBJ)): | $(GEN)
 
 .SECONDEXPANSION:
 $(B)/lib/kernel/simd/%.o: lib/kernel/simd/$$(basename $$*).c
