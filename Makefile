@@ -7,7 +7,7 @@
 #
 # Layers, lowest first. A layer is compiled with only itself and the layers below it on its
 # include path: including something from above does not compile. cmd/ sees only tlc.h.
-LAYERS := base spec tensor wire dnn kernel op graph pass image data net train
+LAYERS := base spec tensor wire dnn kernel op graph pass image data net train api
 
 CC      ?= cc
 PREFIX  ?= /usr/local

@@ -24,7 +24,8 @@ typedef enum {
     TL_EDNN = -7,    /* oneDNN said no */
     TL_ESPEC = -8,   /* the experiment spec has errors (all of them are in the message) */
     TL_EDATA = -9,   /* the pictures or labels cannot be used as they are */
-    TL_ESTOPPED = -10 /* stopped on request; what could be saved was saved */
+    TL_ESTOPPED = -10, /* stopped on request; what could be saved was saved */
+    TL_EDIVERGED = -11 /* the training went wrong: the loss is no longer a number */
 } tl_status;
 const char *tl_errmsg(void);
 
@@ -82,6 +83,17 @@ typedef struct tl_msg {
 
 #define TL_F(T, m, kind, def, lo, hi, help) { #m, kind, offsetof(T, m), def, lo, hi, help, 0, NULL, NULL, NULL }
 #define TL_F_END { NULL, TL_INT, 0, 0, 0, 0, NULL, 0, NULL, NULL, NULL }
+
+/* ---- Progress ---------------------------------------------------------------------------------*/
+typedef struct {
+    const char *stage;          /* "head", "train", "validate" */
+    int    epoch, epochs;       /* from 1 */
+    int    batch, batches;      /* done in this epoch */
+    double loss, accuracy;      /* means over this epoch so far */
+    double rate;                /* learning rate */
+    double pictures_per_second;
+    double eta;                 /* seconds left of the whole training, as far as can be told */
+} tl_progress;
 
 /*API*/
 #ifdef __cplusplus

@@ -79,6 +79,8 @@ static void resize(void *attr, int out)
     a->out = out;
 }
 
+static const char *keras(const void *attr) { return ((const tl_conv2d *)attr)->groups > 1 ? "DepthwiseConv2D" : "Conv2D"; }
+
 static void take_scale(void *attr) { ((tl_conv2d *)attr)->nobias = false; }
 
 static tl_status onnx_out(const void *attr, const tl_onnx_names *n, tl_onnx *m)
@@ -136,6 +138,6 @@ const tl_op tl_op_conv2d = {
     .param = { { .name = "weight", .axes = "OIhw" }, { .name = "bias", .axes = "O" } },
     .field = fields, .attr_size = sizeof(tl_conv2d), .saves = TL_SAVES_X, .takes_act = TL_ACT_INFER,
     .shape = shape, .setup = setup, .forward = forward, .backward = backward, .macs = macs,
-    .flow = flow, .resize = resize, .take_scale = take_scale, .int8 = TL_INT8_COMPUTES,
+    .flow = flow, .resize = resize, .take_scale = take_scale, .keras = keras, .int8 = TL_INT8_COMPUTES,
     .onnx = { "Conv" }, .onnx_out = onnx_out, .onnx_in = onnx_in,
 };

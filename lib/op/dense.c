@@ -43,6 +43,8 @@ static tl_status backward(tl_io *io)
 static double macs(const void *attr, tl_shape x, tl_shape y) { (void)attr; return (double)y.n * y.c * x.c; }
 static void   resize(void *attr, int out) { ((tl_dense *)attr)->out = out; }
 
+static const char *keras(const void *attr) { (void)attr; return "Dense"; }
+
 static void take_scale(void *attr) { (void)attr; } /* it always has a bias */
 
 static tl_status onnx_out(const void *attr, const tl_onnx_names *n, tl_onnx *m)
@@ -70,6 +72,6 @@ const tl_op tl_op_dense = {
     .param = { { .name = "weight", .axes = "OI" }, { .name = "bias", .axes = "O" } },
     .field = fields, .attr_size = sizeof(tl_dense), .saves = TL_SAVES_X, .takes_act = TL_ACT_INFER,
     .shape = shape, .setup = setup, .forward = forward, .backward = backward, .macs = macs,
-    .flow = tl_flow_new, .resize = resize, .take_scale = take_scale, .int8 = TL_INT8_COMPUTES,
+    .flow = tl_flow_new, .resize = resize, .take_scale = take_scale, .keras = keras, .int8 = TL_INT8_COMPUTES,
     .onnx = { "Gemm" }, .onnx_out = onnx_out, .onnx_in = onnx_in,
 };

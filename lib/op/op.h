@@ -98,6 +98,7 @@ typedef struct tl_op {
     tl_flow       (*flow)(const void *attr, const tl_shape *x);
     void          (*resize)(void *attr, int out);     /* pruning left this many output channels */
     tl_int8         int8;
+    const char   *(*keras)(const void *attr);         /* the layer type of the original (reg_config.scope); optional */
     const char     *onnx[4];                          /* ONNX operators it reads; the first is the usual one written */
     tl_status     (*onnx_out)(const void *attr, const tl_onnx_names *n, tl_onnx *m);
     /* Fill attr and the parameters p[] (NULL: left out) from v. TL_EUNSUP: not this op's pattern, try the next. */

@@ -1,38 +1,30 @@
 /* train.h - optimizers, schedules, metrics, checkpoints, the training loop. SPDX-License-Identifier: MIT */
 #ifndef TL_TRAIN_H
 #define TL_TRAIN_H
+#include "classification.h"
 #include "net.h"
+#include <signal.h>
 
-/* ---- Optimizers: one file each in optim/, one word in TL_OPTIMS ---- */
-typedef struct { float momentum, beta1, beta2, rho, eps, decay, weight_decay; bool nesterov; } tl_optim_conf;
+/* ---- Optimizers: one file each in optim/, one word in TL_OPTIMS, in the order of tl_optimizer_kind ---- */
 typedef struct tl_optim {
     const char *name, *brief;
-    int         slots;      /* arrays of state, each as large as the weights */
-    /* One step on n weights; step counts from 0; lr is the schedule's, before `decay`. */
-    void (*update)(const tl_optim_conf *c, float lr, long step, float *w, const float *g, float *const *slot, size_t n);
+    int         slots;      /* arrays of state, each as large as the weights; at most TL_SLOTS */
+    /* One step on n weights; step counts from 0; rate is the schedule's, before `decay`. */
+    void (*update)(const tl_optimizer *c, float rate, long step, float *w, const float *g, float *const *slot, size_t n);
 } tl_optim;
+#define TL_SLOTS 2
 #define TL_OPTIMS(X) X(sgd) X(adam) X(rmsprop)
 extern const tl_optim *const tl_optims[]; /* NULL-terminated */
-const tl_optim *tl_optim_find(const char *name);
-/* Keras' time decay of the learning rate: lr / (1 + decay * step). */
-static inline float tl_decayed(float lr, float decay, long step) { return lr / (1 + decay * (float)step); }
+/* Keras' time decay of the learning rate. */
+static inline float tl_decayed(float rate, float decay, long step) { return rate / (1 + decay * (float)step); }
 
-/* ---- Schedules: the learning rate by progress, 0 at the first step, 1 after the last ---- */
-typedef struct {
-    float rate;             /* the base learning rate */
-    float soft_start;       /* share of the training spent warming up */
-    float divider;          /* soft_anneal: divide by this after each point */
-    float point[16]; int points;
-    float step_size, gamma; /* step: percent of the training, factor */
-    float min_ratio;        /* cosine: smallest rate as a share of the base */
-} tl_schedule_conf;
-typedef struct tl_schedule {
+/* ---- Schedules: likewise, in schedule/, in the order of tl_schedule_kind ---- */
+typedef struct tl_scheduler {
     const char *name, *brief;
-    double (*rate)(const tl_schedule_conf *c, long step, long total);
-} tl_schedule;
-#define TL_SCHEDULES(X) X(constant) X(step) X(soft_anneal) X(cosine)
-extern const tl_schedule *const tl_schedules[]; /* NULL-terminated */
-const tl_schedule *tl_schedule_find(const char *name);
+    double (*rate)(const tl_schedule *c, long step, long total); /* the learning rate of step 0..total-1 */
+} tl_scheduler;
+#define TL_SCHEDULERS(X) X(step) X(soft_anneal) X(cosine)
+extern const tl_scheduler *const tl_schedulers[]; /* NULL-terminated */
 
 /* ---- Metrics of classification: confusion matrix and what follows from it ---- */
 typedef struct {
@@ -46,4 +38,67 @@ void      tl_confusion_add(tl_confusion *m, const float *p, const int *label, in
 double    tl_confusion_accuracy(const tl_confusion *m);
 /* The original's printed form: loss, top-k accuracy, confusion matrix, per-class precision, recall, f1, support and averages. */
 tl_status tl_confusion_report(const tl_confusion *m, tl_arena *a, const tl_list *classes, const char **text);
+
+/* ---- Who is told, and who may stop us ---- */
+typedef struct {
+    void (*say)(void *ctx, const char *text);             /* whole lines, each ended by a newline */
+    void (*progress)(void *ctx, const tl_progress *p);    /* after each step; often */
+    void *ctx;
+    const volatile sig_atomic_t *stop;                    /* not 0: end after this step */
+} tl_listener;
+
+/* ---- What is trained, and how: one stage of a training ---- */
+typedef struct {
+    tl_optimizer   optimizer;
+    tl_schedule    schedule;
+    tl_regularizer regularizer;
+    float          clip;          /* gradients are scaled down to this global norm; 0: never */
+    float          block_decay;   /* each block trains at this share of the rate of the block after it; 1: all alike */
+    float          average;       /* share of the old kept in the running average of the weights; 0: no averaging */
+} tl_recipe;
+
+/* One trained parameter: its values, gradient, and what the optimizer keeps. */
+typedef struct {
+    float *w, *g, *slot[TL_SLOTS], *mean; /* mean: running average of w, NULL without averaging */
+    size_t n;
+    float  rate;                          /* factor of the learning rate */
+    bool   penalized;
+} tl_weight;
+typedef struct { tl_weight *at; int n; const tl_recipe *recipe; const tl_optim *optim; } tl_weights;
+
+/* All parameters that the plan gives gradients for, with fresh optimizer state in arena a. */
+tl_status tl_weights_new(tl_arena *a, const tl_plan *p, const tl_recipe *r, tl_weights *out);
+/* One optimizer step from the gradients of the last backward. Returns the gradients' norm (before clipping). */
+double    tl_weights_step(tl_weights *w, float rate, long step);
+void      tl_weights_swap(tl_weights *w); /* exchange weights and their averages; twice is nothing */
+
+/* ---- Evaluation ---- */
+typedef struct { int sample, label; const float *p; } tl_prediction; /* p: probabilities, classes of them */
+/* Run plan (not training) over one epoch of l; each: called for every sample, or NULL. */
+tl_status tl_evaluate(tl_plan *plan, const tl_model *m, const tl_dataset *d, tl_loader *l, tl_confusion *out,
+                      tl_status (*each)(void *ctx, const tl_prediction *p), void *ctx);
+
+/* ---- Checkpoints: NAME_EEE.onnx, a model like any other, and NAME_EEE.state, what resuming needs besides ----
+ * Both are written to a temporary name, synced and renamed, the model first; the state holds the model's checksum and ends
+ * with its own, so a pair is whole or not used. States older than the last two are removed, models never. */
+typedef struct {
+    int     epoch, batch;        /* complete epochs, batches done in the one under way */
+    long    step;                /* optimizer steps so far */
+    int     best_epoch;          /* -1: none yet */
+    double  best_acc, best_loss, frozen_acc; /* frozen_acc: of the head on the frozen trunk, NaN: not measured */
+    double  loss_sum, seconds;   /* of the epoch under way */
+    int64_t hits, seen;
+} tl_train_state;
+typedef struct { const char *dir, *name, *key; } tl_checkpoints;
+tl_status tl_checkpoint_save(const tl_checkpoints *c, const tl_model *m, const tl_train_state *s, const tl_weights *w);
+/* Make NAME_best.onnx point to the model of this epoch. */
+tl_status tl_checkpoint_mark_best(const tl_checkpoints *c, int epoch);
+/* The newest whole pair: its model and state. *model NULL: there is none. What was passed over, and why, is added to *notes. */
+typedef struct { tl_model *model; tl_train_state state; tl_bytes arrays; const char *path; } tl_checkpoint;
+tl_status tl_checkpoint_find(tl_arena *a, const tl_checkpoints *c, tl_checkpoint *out, const char **notes);
+/* Put the optimizer's arrays back. TL_EFORMAT when they are of another training. */
+tl_status tl_checkpoint_restore(const tl_checkpoint *c, tl_weights *w);
+/* The parts of a state file, borrowed from f; model_sum: checksum its model must have. */
+tl_status tl_checkpoint_parse(tl_arena *a, tl_bytes f, tl_checkpoint *out, const char **model_sum);
+const char *tl_checkpoint_path(tl_arena *a, const tl_checkpoints *c, int epoch, const char *suffix);
 #endif

@@ -1,15 +1,7 @@
 /* optims.c - the table of optimizers. SPDX-License-Identifier: MIT */
 #include "train.h"
-#include <string.h>
 
 #define DECLARE(name) extern const tl_optim tl_optim_##name;
 TL_OPTIMS(DECLARE)
 #define ROW(name) &tl_optim_##name,
 const tl_optim *const tl_optims[] = { TL_OPTIMS(ROW) NULL };
-
-const tl_optim *tl_optim_find(const char *name)
-{
-    for (const tl_optim *const *o = tl_optims; *o; o++)
-        if (!strcmp((*o)->name, name)) return *o;
-    return NULL;
-}

@@ -4,11 +4,11 @@
 #include "train.h"
 #include <math.h>
 
-static double rate(const tl_schedule_conf *c, long step, long total)
+static double rate(const tl_schedule *c, long step, long total)
 {
-    double p = (double)step / (double)total, hi = (double)c->rate, lo = hi * (double)c->min_ratio, soft = (double)c->soft_start;
+    double p = (double)step / (double)total, hi = (double)c->base, lo = hi * (double)c->min_ratio, soft = (double)c->soft_start;
     if (p < soft) return lo + (hi - lo) * p / soft;
     return lo + (hi - lo) * (1 + cos(3.14159265358979323846 * (p - soft))) / 2;
 }
 
-const tl_schedule tl_schedule_cosine = { "cosine", "warms up, then follows half a cosine down to min_lr_ratio", rate };
+const tl_scheduler tl_scheduler_cosine = { "cosine", "warms up, then follows half a cosine down to min_lr_ratio", rate };

@@ -4,10 +4,10 @@
 #include "train.h"
 #include <math.h>
 
-static double rate(const tl_schedule_conf *c, long step, long total)
+static double rate(const tl_schedule *c, long step, long total)
 {
     long every = (long)((double)total * (double)c->step_size) / 100;
-    return every > 0 ? (double)c->rate * pow((double)c->gamma, (double)step / (double)every) : (double)c->rate;
+    return every > 0 ? (double)c->base * pow((double)c->gamma, (double)step / (double)every) : (double)c->base;
 }
 
-const tl_schedule tl_schedule_step = { "step", "falls by gamma every step_size percent of the training, smoothly", rate };
+const tl_scheduler tl_scheduler_step = { "step", "falls by gamma every step_size percent of the training, smoothly", rate };

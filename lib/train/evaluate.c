@@ -1,0 +1,30 @@
+/* evaluate.c - run a model over labeled pictures. SPDX-License-Identifier: MIT */
+#include "train.h"
+#include <string.h>
+
+static tl_status count(const tl_dataset *d, const tl_batch *b, const float *p, int classes, tl_confusion *out,
+                       tl_status (*each)(void *ctx, const tl_prediction *p), void *ctx)
+{
+    const tl_sample *sample = d->sample.at;
+    for (int i = 0; i < b->n; i++, p += classes) {
+        int label = sample[b->sample[i]].label;
+        tl_confusion_add(out, p, &label, 1);
+        if (each) TL_TRY(each(ctx, &(tl_prediction){ b->sample[i], label, p }));
+    }
+    return TL_OK;
+}
+
+tl_status tl_evaluate(tl_plan *plan, const tl_model *m, const tl_dataset *d, tl_loader *l, tl_confusion *out,
+                      tl_status (*each)(void *ctx, const tl_prediction *p), void *ctx)
+{
+    tl_tensor x = tl_plan_value(plan, m->image), y = tl_plan_value(plan, m->answer);
+    const tl_batch *b;
+    TL_TRY(tl_loader_start(l, 0, 0));
+    for (;;) {
+        TL_TRY(tl_loader_next(l, &b));
+        if (!b) return TL_OK;
+        memcpy(x.f, b->x, tl_count(x.s) * sizeof(float));
+        TL_TRY(tl_plan_forward(plan));
+        TL_TRY(count(d, b, y.f, y.s.c, out, each, ctx));
+    }
+}

@@ -1,0 +1,122 @@
+/* head.c - fit the classifier on the frozen trunk. SPDX-License-Identifier: MIT
+ *
+ * What the trunk makes of a picture does not change while it is frozen, so it is computed once per view (a view: the picture with
+ * one draw of the random changes) and the last layer is then fitted on these features: softmax regression with an L2 penalty, a
+ * convex problem that takes seconds. */
+#include "trainer.h"
+#include <math.h>
+#include <string.h>
+
+enum { VIEWS = 2, ROWS = 1024, STEPS = 600 };
+#define MOST_BYTES ((size_t)512 << 20) /* of features; larger sets get fewer views */
+
+static tl_val features_of(const tl_model *m) { return (tl_val){ m->g->node[m->raw.i].x[0] }; }
+
+bool tl_head_fits(const tl_model *m)
+{
+    const tl_node *d = &m->g->node[m->raw.i];
+    tl_shape x = m->g->node[features_of(m).i].s;
+    if (!d->p[0].w || !d->op->macs || x.h != 1 || x.w != 1) return false;
+    TL_EACH_PARAM(m->g, i, k) /* no other layer of the head has something to learn */
+        if (i != m->raw.i && m->g->node[i].block < 0) return false;
+    return true;
+}
+
+typedef struct { int n, width, classes; float *x, *t; } table; /* n rows of features and of targets */
+
+static tl_status gather(tl_arena *a, const tl_model *m, const tl_dataset *d, const tl_loader_conf *conf, const tl_listener *l, table *out)
+{
+    tl_val f = features_of(m);
+    tl_plan *plan;
+    tl_loader *load;
+    const tl_batch *b;
+    tl_loader_conf c = *conf;
+    c.shuffle = c.wrap = false;
+    c.mixup_alpha = c.smoothing = 0;
+    TL_TRY(tl_plan_new(m->g, a, &(tl_plan_conf){ .batch = c.batch, .constant = true, .keep = &f, .nkeep = 1 }, &plan));
+    TL_TRY(tl_loader_new(a, d, &c, &load));
+    *out = (table){ .width = m->g->node[f.i].s.c, .classes = d->classes.n };
+    size_t row = (size_t)(out->width + out->classes) * sizeof(float), n = (size_t)d->sample.n;
+    int views = n * row * VIEWS > MOST_BYTES ? 1 : VIEWS;
+    TL_NEW(out->x = tl_alloc_raw(a, n * (size_t)views * (size_t)out->width * sizeof(float)));
+    TL_NEW(out->t = tl_alloc_raw(a, n * (size_t)views * (size_t)out->classes * sizeof(float)));
+    for (int v = 0; v < views; v++) {
+        TL_TRY(tl_loader_start(load, v, 0));
+        for (;;) {
+            TL_TRY(tl_loader_next(load, &b));
+            if (!b) break;
+            tl_tensor x = tl_plan_value(plan, m->image), y = tl_plan_value(plan, f);
+            memcpy(x.f, b->x, tl_count(x.s) * sizeof(float));
+            TL_TRY(tl_plan_forward(plan));
+            memcpy(out->x + (size_t)out->n * (size_t)out->width, y.f, (size_t)(b->n * out->width) * sizeof(float));
+            memcpy(out->t + (size_t)out->n * (size_t)out->classes, b->target, (size_t)(b->n * out->classes) * sizeof(float));
+            out->n += b->n;
+            TL_CHECK(!l->stop || !*l->stop, TL_ESTOPPED, "stopped while fitting the head; nothing was saved yet");
+            if (l->progress)
+                l->progress(l->ctx, &(tl_progress){ .stage = "head", .epoch = v + 1, .epochs = views, .batch = out->n, .batches = (int)n * views });
+        }
+    }
+    return TL_OK;
+}
+
+/* A graph of the head alone: features in, loss out. */
+static tl_status head_graph(tl_arena *a, const tl_model *m, const table *t, tl_graph **g, tl_val *x, tl_val *target, tl_val *loss)
+{
+    const tl_node *d = &m->g->node[m->raw.i];
+    TL_NEW(*g = tl_graph_new(a));
+    *x = OP(*g, "features", input, NO_INPUT, .c = t->width);
+    tl_val raw = tl_put(*g, d->name, d->op, x, 1, d->attr);
+    *loss = tl_head_at(0)->loss(*g, raw, target);
+    return tl_graph_init(*g, 0);
+}
+
+static tl_status fit(tl_arena *a, tl_model *m, const table *t, const float *class_weight, uint64_t seed)
+{
+    static const tl_recipe recipe = {
+        .optimizer = { .kind = TL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-7f },
+        .schedule = { .kind = TL_LR_COSINE, .base = 3e-3f },
+        .regularizer = { .kind = TL_REG_L2, .weight = 5e-4f, .dense = true },
+    };
+    tl_graph *g;
+    tl_val x, target, loss;
+    tl_plan *p;
+    tl_weights w;
+    int rows = t->n < ROWS ? t->n : ROWS, *order = tl_new(a, int, t->n);
+    TL_NEW(order);
+    TL_TRY(head_graph(a, m, t, &g, &x, &target, &loss));
+    memset(g->node[1].p[0].w, 0, tl_dims_count(g->node[1].p[0].dims) * sizeof(float)); /* convex: begin at no opinion */
+    TL_TRY(tl_plan_new(g, a, &(tl_plan_conf){ .batch = rows, .train = true, .loss = loss }, &p));
+    TL_TRY(tl_weights_new(a, p, &recipe, &w));
+    float *px = tl_plan_value(p, x).f, *pt = tl_plan_value(p, target).f;
+    for (int i = 0; i < t->n; i++) order[i] = i;
+    for (int s = 0, at = t->n; s < STEPS; s++) {
+        if (at + rows > t->n) {
+            tl_rng r = tl_rng_at(seed, (uint64_t)s, 0, 2);
+            tl_shuffle(&r, order, t->n);
+            at = 0;
+        }
+        for (int i = 0; i < rows; i++, at++) {
+            memcpy(px + (size_t)i * (size_t)t->width, t->x + (size_t)order[at] * (size_t)t->width, (size_t)t->width * sizeof(float));
+            for (int k = 0; k < t->classes; k++)
+                pt[i * t->classes + k] = t->t[order[at] * t->classes + k] * (class_weight ? class_weight[k] : 1);
+        }
+        TL_TRY(tl_plan_forward(p));
+        TL_TRY(tl_plan_backward(p));
+        tl_weights_step(&w, (float)tl_schedulers[TL_LR_COSINE]->rate(&recipe.schedule, s, STEPS), s);
+    }
+    tl_node *to = &m->g->node[m->raw.i];
+    for (int k = 0; k < TL_MAX_PARAM; k++)
+        if (to->p[k].w) memcpy(to->p[k].w, g->node[1].p[k].w, tl_dims_count(to->p[k].dims) * sizeof(float));
+    return TL_OK;
+}
+
+tl_status tl_head_fit(tl_model *m, const tl_dataset *d, const tl_loader_conf *loader, const float *class_weight, uint64_t seed, const tl_listener *l)
+{
+    tl_arena *a = tl_arena_new();
+    table t;
+    TL_NEW(a);
+    tl_status s = gather(a, m, d, loader, l, &t);
+    if (!s) s = t.n ? fit(a, m, &t, class_weight, seed) : tl_fail(TL_EDATA, "no training picture could be read");
+    tl_arena_free(a);
+    return s ? tl_note(s, "fitting the head on the frozen trunk") : TL_OK;
+}

@@ -1,0 +1,354 @@
+/* trainer.c - the training loop. SPDX-License-Identifier: MIT
+ *
+ *   (epoch 0: the head on the frozen trunk)
+ *   for each epoch
+ *       for each batch: load, forward, backward, optimizer step
+ *       validate; write checkpoint, training.csv, status.json, TensorBoard events; mark the best
+ *
+ * All that changes from step to step is in tl_train_state, the weights and the optimizer's arrays, which are what a checkpoint
+ * holds; what is drawn at random depends on (seed, epoch, batch or sample) only. So a resumed training goes on as if nothing
+ * had happened. */
+#include "trainer.h"
+#include "events.h"
+#include "statusjson.h"
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+typedef struct {
+    const tl_trainer_conf *c;
+    tl_arena       *a;
+    tl_val          target, loss;
+    tl_plan        *plan, *eval;
+    tl_loader      *load, *load_val;
+    tl_weights      weights;
+    tl_train_state  s;
+    tl_checkpoints  files;
+    tl_events      *events;
+    const char     *csv, *status;
+    int             batches;     /* per epoch */
+    double          started;     /* when this run began its first step */
+    long            first_step;  /* which that was */
+    double          last_acc;
+} trainer;
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void say(const tl_listener *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void say(const tl_listener *l, const char *fmt, ...)
+{
+    char text[1024];
+    va_list ap;
+    if (!l->say) return;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    l->say(l->ctx, text);
+}
+
+static bool stopping(const trainer *t) { return t->c->listener.stop && *t->c->listener.stop; }
+
+/* ---- Setting up ---- */
+
+static tl_status open_outputs(trainer *t)
+{
+    const tl_trainer_conf *c = t->c;
+    const char *events = tl_path_join(t->a, c->results, "events");
+    t->files = (tl_checkpoints){ tl_path_join(t->a, c->results, "weights"), c->name, c->key };
+    t->csv = tl_path_join(t->a, c->results, "training.csv");
+    t->status = tl_path_join(t->a, c->results, "status.json");
+    TL_NEW(events && t->files.dir && t->csv && t->status ? events : NULL);
+    TL_TRY(tl_mkdirs(t->files.dir));
+    return tl_events_open(t->a, events, &t->events);
+}
+
+/* The model's parameters and the counters from the newest checkpoint; the optimizer's arrays follow when there is a plan. */
+static tl_status find_checkpoint(trainer *t, tl_checkpoint *k)
+{
+    const char *notes;
+    tl_transfer report;
+    TL_TRY(tl_checkpoint_find(t->a, &t->files, k, &notes));
+    say(&t->c->listener, "%s", notes);
+    if (!k->model) {
+        TL_CHECK(!t->c->resume, TL_EARG, "there is no checkpoint to resume from in '%s'; run without --resume to begin", t->files.dir);
+        return TL_OK;
+    }
+    TL_CHECK(t->c->resume, TL_EARG, "'%s' holds a training already (%d epochs done). Add --resume to go on with it, or choose another results folder",
+             t->files.dir, k->state.epoch);
+    t->s = k->state;
+    say(&t->c->listener, "resuming from '%s': %d epochs and %d batches done\n", k->path, t->s.epoch, t->s.batch);
+    return tl_model_transfer(t->c->model, k->model, false, false, t->c->seed, &report);
+}
+
+static tl_status make_loaders(trainer *t)
+{
+    tl_loader_conf train = t->c->loader, val = t->c->loader;
+    train.shuffle = train.wrap = true;
+    val.random_crop = val.color = val.hflip = val.shuffle = val.wrap = false;
+    val.mixup_alpha = val.smoothing = 0;
+    TL_TRY(tl_loader_new(t->a, t->c->train, &train, &t->load));
+    TL_TRY(tl_loader_new(t->a, t->c->val, &val, &t->load_val));
+    t->batches = tl_loader_batches(t->load);
+    return TL_OK;
+}
+
+static tl_status make_plans(trainer *t)
+{
+    tl_model *m = t->c->model;
+    t->loss = tl_head_at(0)->loss(m->g, m->raw, &t->target);
+    TL_TRY(m->g->status);
+    tl_plan_conf train = { .batch = t->c->loader.batch, .train = true, .loss = t->loss, .keep = &m->raw, .nkeep = 1 };
+    TL_TRY(tl_plan_new(m->g, t->a, &train, &t->plan));
+    TL_TRY(tl_plan_new(m->g, t->a, &(tl_plan_conf){ .batch = t->c->loader.batch }, &t->eval));
+    TL_TRY(tl_weights_new(t->a, t->plan, &t->c->recipe, &t->weights));
+    TL_CHECK(t->weights.n, TL_ESPEC, "every layer is frozen: there is nothing to train (see freeze_blocks)");
+    return TL_OK;
+}
+
+/* ---- One epoch ---- */
+
+static int argmax(const float *v, int n)
+{
+    int best = 0;
+    for (int k = 1; k < n; k++)
+        if (v[k] > v[best]) best = k;
+    return best;
+}
+
+static void fill(trainer *t, const tl_batch *b)
+{
+    tl_tensor x = tl_plan_value(t->plan, t->c->model->image), y = tl_plan_value(t->plan, t->target);
+    memcpy(x.f, b->x, tl_count(x.s) * sizeof(float));
+    memcpy(y.f, b->target, tl_count(y.s) * sizeof(float));
+    if (!t->c->class_weight) return;
+    for (int i = 0; i < y.s.n; i++)
+        for (int k = 0; k < y.s.c; k++) y.f[i * y.s.c + k] *= t->c->class_weight[k];
+}
+
+static void count(trainer *t, const tl_batch *b)
+{
+    tl_tensor raw = tl_plan_value(t->plan, t->c->model->raw);
+    for (int i = 0; i < b->n; i++)
+        t->s.hits += argmax(raw.f + i * raw.s.c, raw.s.c) == argmax(b->target + i * raw.s.c, raw.s.c);
+    t->s.seen += b->n;
+}
+
+static void tell_progress(const trainer *t, double rate)
+{
+    const tl_listener *l = &t->c->listener;
+    double spent = now() - t->started, done = (double)(t->s.step - t->first_step), left = (double)((long)t->c->epochs * t->batches - t->s.step);
+    if (!l->progress) return;
+    l->progress(l->ctx, &(tl_progress){ .stage = "train", .epoch = t->s.epoch + 1, .epochs = t->c->epochs, .batch = t->s.batch, .batches = t->batches,
+        .loss = t->s.loss_sum / t->s.batch, .accuracy = (double)t->s.hits / (double)t->s.seen, .rate = rate,
+        .pictures_per_second = done * t->c->loader.batch / spent, .eta = left * spent / done });
+}
+
+static tl_status step(trainer *t, const tl_batch *b, double *rate)
+{
+    const tl_recipe *r = &t->c->recipe;
+    *rate = tl_schedulers[r->schedule.kind]->rate(&r->schedule, t->s.step, (long)t->c->epochs * t->batches);
+    fill(t, b);
+    t->plan->seed = tl_rng_at(t->c->seed, (uint64_t)t->s.step, 0, 1).s;
+    TL_TRY(tl_plan_forward(t->plan));
+    double loss = (double)tl_plan_value(t->plan, t->loss).f[0];
+    TL_CHECK(isfinite(loss), TL_EDIVERGED, "the loss is no longer a number in epoch %d, batch %d (learning rate %g). The rate is too high for this network and data: "
+             "try a tenth of it, or a longer soft_start. Checkpoints of the epochs before are in '%s'", t->s.epoch + 1, t->s.batch + 1, *rate, t->files.dir);
+    count(t, b);
+    t->s.loss_sum += loss;
+    TL_TRY(tl_plan_backward(t->plan));
+    tl_weights_step(&t->weights, (float)*rate, t->s.step);
+    t->s.step++;
+    t->s.batch++;
+    return TL_OK;
+}
+
+/* Save, with the averaged weights in the model where there are any. */
+static tl_status save(trainer *t)
+{
+    tl_weights_swap(&t->weights);
+    tl_status s = tl_checkpoint_save(&t->files, t->c->model, &t->s, &t->weights);
+    tl_weights_swap(&t->weights);
+    return s;
+}
+
+static tl_status stop(trainer *t)
+{
+    if (t->s.batch) TL_TRY(save(t));
+    return tl_fail(TL_ESTOPPED, "stopped in epoch %d after %d of %d batches; everything is saved. The same command with --resume goes on from here",
+                   t->s.epoch + 1, t->s.batch, t->batches);
+}
+
+static tl_status train_epoch(trainer *t, double *rate)
+{
+    const tl_batch *b;
+    double start = now() - t->s.seconds;
+    TL_TRY(tl_loader_start(t->load, t->s.epoch + 1, t->s.batch));
+    for (;;) {
+        TL_TRY(tl_loader_next(t->load, &b));
+        if (!b) return TL_OK;
+        TL_TRY(step(t, b, rate));
+        t->s.seconds = now() - start;
+        tell_progress(t, *rate);
+        if (stopping(t) && t->s.batch < t->batches) return stop(t);
+    }
+}
+
+/* ---- After an epoch ---- */
+
+static tl_status validate(trainer *t, tl_confusion *m)
+{
+    TL_TRY(tl_confusion_init(t->a, t->c->val->classes.n, 1, m));
+    TL_TRY(tl_evaluate(t->eval, t->c->model, t->c->val, t->load_val, m, NULL, NULL));
+    TL_CHECK(m->n, TL_EDATA, "no validation picture could be read");
+    t->last_acc = tl_confusion_accuracy(m);
+    return TL_OK;
+}
+
+/* All pictures called the same: what small sets and too high rates do. */
+static void warn_of_collapse(const trainer *t, const tl_confusion *m)
+{
+    size_t c = (size_t)m->classes;
+    for (size_t k = 0; k < c; k++) {
+        int64_t said = 0, is = 0;
+        for (size_t j = 0; j < c; j++) {
+            said += m->confusion[j * c + k];
+            is += m->confusion[k * c + j];
+        }
+        if (said == m->n && is < m->n)
+            say(&t->c->listener, "warning: every validation picture is taken for '%s'. The network has collapsed to one class; the usual cause is a learning "
+                "rate too high for so few pictures: try a tenth of it, or leave optimizer and lr_config out of the spec\n",
+                ((const char *const *)t->c->val->classes.at)[k]);
+    }
+}
+
+static tl_status record(trainer *t, const tl_confusion *m, double rate)
+{
+    double loss = t->s.batch ? t->s.loss_sum / t->s.batch : (double)NAN, acc = t->s.seen ? (double)t->s.hits / (double)t->s.seen : (double)NAN;
+    double val_loss = m->loss / (double)m->n, wall = (double)time(NULL);
+    int epoch = t->s.epoch;
+    const struct { const char *tag; double value; } point[] = { { "loss", loss }, { "acc", acc }, { "lr", rate }, { "val_loss", val_loss }, { "val_acc", t->last_acc } };
+    for (int i = 0; i < TL_LEN(point); i++)
+        if (isfinite(point[i].value)) TL_TRY(tl_events_scalar(t->events, point[i].tag, epoch, point[i].value, wall));
+    TL_TRY(tl_traincsv_add(t->csv, &(tl_traincsv_row){ epoch, acc, loss, rate, t->last_acc, val_loss }));
+    tl_pair kpi[] = { { "val_acc", (float)t->last_acc }, { "val_loss", (float)val_loss } };
+    return tl_statusjson_add(t->status, &(tl_run_event){ .state = TL_RUN_RUNNING, .message = "epoch done", .kpi = { TL_LEN(kpi), kpi },
+        .epoch = epoch + 1, .max_epoch = t->c->epochs, .time_per_epoch = t->s.seconds, .eta = t->s.seconds * (t->c->epochs - epoch - 1) });
+}
+
+static tl_status end_epoch(trainer *t, double rate)
+{
+    tl_confusion m;
+    tl_weights_swap(&t->weights); /* validate what will be saved */
+    tl_status s = validate(t, &m);
+    tl_weights_swap(&t->weights);
+    TL_TRY(s);
+    double loss = m.loss / (double)m.n;
+    bool best = t->s.best_epoch < 0 || t->last_acc > t->s.best_acc || (t->last_acc == t->s.best_acc && loss < t->s.best_loss);
+    TL_TRY(record(t, &m, rate));
+    say(&t->c->listener, "epoch %d/%d: loss %.4f acc %.4f val_loss %.4f val_acc %.4f lr %.3g%s\n", t->s.epoch + 1, t->c->epochs,
+        t->s.loss_sum / t->s.batch, (double)t->s.hits / (double)t->s.seen, loss, t->last_acc, rate, best ? " (best so far)" : "");
+    warn_of_collapse(t, &m);
+    t->s.epoch++;
+    t->s.batch = 0;
+    t->s.loss_sum = t->s.seconds = 0;
+    t->s.hits = t->s.seen = 0;
+    if (best) { t->s.best_epoch = t->s.epoch; t->s.best_acc = t->last_acc; t->s.best_loss = loss; }
+    TL_TRY(save(t));
+    return best ? tl_checkpoint_mark_best(&t->files, t->s.epoch) : TL_OK;
+}
+
+/* ---- Epoch 0 ---- */
+
+/* The head on the frozen trunk: the first candidate, or, when only compared with, undone afterwards. */
+static tl_status fit_head(trainer *t)
+{
+    const tl_trainer_conf *c = t->c;
+    tl_node *d = &c->model->g->node[c->model->raw.i];
+    float *before[TL_MAX_PARAM] = { NULL };
+    tl_confusion m;
+    for (int k = 0; k < TL_MAX_PARAM; k++) {
+        size_t bytes = tl_dims_count(d->p[k].dims) * sizeof(float);
+        if (bytes) TL_NEW(before[k] = tl_alloc(t->a, bytes));
+        if (bytes) memcpy(before[k], d->p[k].w, bytes);
+    }
+    TL_TRY(tl_head_fit(c->model, c->train, &c->loader, c->class_weight, c->seed, &c->listener));
+    TL_TRY(validate(t, &m));
+    t->s.frozen_acc = t->last_acc;
+    say(&c->listener, "frozen trunk with a trained head: val_loss %.4f val_acc %.4f%s\n", m.loss / (double)m.n, t->last_acc,
+        c->head_first ? "" : " (for comparison)");
+    if (c->head_first) {
+        t->s.best_epoch = 0;
+        t->s.best_acc = t->last_acc;
+        t->s.best_loss = m.loss / (double)m.n;
+        for (int i = 0; i < t->weights.n; i++) /* averages start from the fitted head */
+            if (t->weights.at[i].mean) memcpy(t->weights.at[i].mean, t->weights.at[i].w, t->weights.at[i].n * sizeof(float));
+        TL_TRY(save(t));
+        return tl_checkpoint_mark_best(&t->files, 0);
+    }
+    for (int k = 0; k < TL_MAX_PARAM; k++)
+        if (before[k]) memcpy(d->p[k].w, before[k], tl_dims_count(d->p[k].dims) * sizeof(float));
+    return TL_OK;
+}
+
+/* ---- All of it ---- */
+
+static tl_status begin(trainer *t)
+{
+    tl_checkpoint k;
+    TL_TRY(open_outputs(t));
+    TL_TRY(find_checkpoint(t, &k));
+    TL_TRY(make_loaders(t));
+    TL_TRY(make_plans(t));
+    if (k.model) {
+        TL_TRY(tl_checkpoint_restore(&k, &t->weights));
+        tl_weights_swap(&t->weights); /* the model holds averages, the arrays the raw weights */
+    }
+    TL_TRY(tl_traincsv_begin(t->csv, t->s.epoch));
+    TL_TRY(tl_statusjson_add(t->status, &(tl_run_event){ .state = TL_RUN_STARTED, .message = k.model ? "training resumed" : "training started" }));
+    if (!k.model && (t->c->head_first || t->c->compare) && tl_head_fits(t->c->model)) TL_TRY(fit_head(t));
+    return TL_OK;
+}
+
+static tl_status finish(trainer *t, tl_train_result *out)
+{
+    *out = (tl_train_result){ t->s.best_epoch, t->s.best_acc, t->s.best_loss, t->last_acc, t->s.frozen_acc, NULL };
+    TL_NEW(out->best_path = tl_checkpoint_path(t->a, &t->files, t->s.best_epoch, t->c->key && t->c->key[0] ? ".tlt" : ".onnx"));
+    if (t->s.frozen_acc > t->s.best_acc)
+        say(&t->c->listener, "warning: the best epoch reaches %.4f on the validation pictures, a trained head on the frozen trunk %.4f. Training the whole network did harm; "
+            "the usual cause is a learning rate too high for so few pictures: leave optimizer and lr_config out of the spec, or freeze_blocks\n",
+            t->s.best_acc, t->s.frozen_acc);
+    return tl_statusjson_add(t->status, &(tl_run_event){ .state = TL_RUN_SUCCESS, .message = "Training finished successfully." });
+}
+
+static tl_status run(trainer *t, tl_train_result *out)
+{
+    double rate = 0;
+    TL_TRY(begin(t));
+    t->started = now();
+    t->first_step = t->s.step;
+    while (t->s.epoch < t->c->epochs) {
+        if (stopping(t)) return stop(t);
+        TL_TRY(train_epoch(t, &rate));
+        TL_TRY(end_epoch(t, rate));
+    }
+    return finish(t, out);
+}
+
+tl_status tl_train(tl_arena *a, const tl_trainer_conf *c, tl_train_result *out)
+{
+    trainer t = { .c = c, .a = a, .s = { .best_epoch = -1, .frozen_acc = -1 } };
+    tl_status s = run(&t, out);
+    if (s && t.status) {
+        const char *why = tl_strdup(a, tl_errmsg());
+        (void)tl_statusjson_add(t.status, &(tl_run_event){ .state = TL_RUN_FAILURE, .message = why });
+        if (why) tl_fail_again(s, why); /* the first failure is the one to report */
+    }
+    return s;
+}

@@ -1,0 +1,35 @@
+/* trainer.h - the training loop of one model on one data set. SPDX-License-Identifier: MIT */
+#ifndef TL_TRAINER_H
+#define TL_TRAINER_H
+#include "train.h"
+
+typedef struct {
+    tl_model         *model;
+    const tl_dataset *train, *val;
+    tl_loader_conf    loader;        /* of the training pictures; validation takes them without random changes */
+    tl_recipe         recipe;
+    int               epochs;
+    const float      *class_weight;  /* per class, NULL: all 1 */
+    bool              head_first;    /* fit the head on the frozen trunk, as epoch 0, when the network allows it */
+    bool              compare;       /* measure what a head on the frozen trunk reaches, to say if training does worse */
+    bool              resume;        /* go on from the newest checkpoint in the folder, if there is one */
+    uint64_t          seed;
+    const char       *results;       /* folder; weights/, events/, training.csv, status.json go there */
+    const char       *name;          /* of checkpoints: NAME_EEE.onnx */
+    const char       *key;
+    tl_listener       listener;
+} tl_trainer_conf;
+
+typedef struct { int best_epoch; double best_acc, best_loss, last_acc, frozen_acc; const char *best_path; } tl_train_result; /* frozen_acc -1: not measured */
+
+/* Train, validating and writing a checkpoint after each epoch. TL_ESTOPPED after the listener's stop, with a checkpoint made and
+ * the message saying how to go on; TL_EDIVERGED when the loss is no longer a number. */
+tl_status tl_train(tl_arena *a, const tl_trainer_conf *c, tl_train_result *out);
+
+/* ---- The head alone, on the frozen trunk ---- */
+/* Whether the model's scores come from one layer on top of features that no other untrained layer touches. */
+bool tl_head_fits(const tl_model *m);
+/* Fit that layer: features of all training pictures once per view, then many cheap steps. Deterministic in seed. The model's
+ * parameters of that layer are replaced. */
+tl_status tl_head_fit(tl_model *m, const tl_dataset *train, const tl_loader_conf *loader, const float *class_weight, uint64_t seed, const tl_listener *l);
+#endif
