@@ -84,18 +84,122 @@ typedef struct tl_msg {
 #define TL_F(T, m, kind, def, lo, hi, help) { #m, kind, offsetof(T, m), def, lo, hi, help, 0, NULL, NULL, NULL }
 #define TL_F_END { NULL, TL_INT, 0, 0, 0, 0, NULL, 0, NULL, NULL, NULL }
 
-/* ---- Progress ---------------------------------------------------------------------------------*/
+/* One value from text, as on a command line; lists are added to. `a` owns strings. TL_EARG: what was expected. */
+tl_status tl_field_set(tl_arena *a, const tl_field *f, void *obj, const char *text);
+/* The text tl_field_set would read. NULL: out of memory. */
+const char *tl_field_get(tl_arena *a, const tl_field *f, const void *obj);
+/* Zero means default: numbers that are 0 and strings that are NULL get theirs. */
+void      tl_field_defaults(const tl_field *list, void *obj);
+tl_status tl_field_check(const tl_field *list, const void *obj);
+const tl_field *tl_field_find(const tl_field *list, const char *name);    /* NULL: no such row */
+const char     *tl_field_nearest(const tl_field *list, const char *name); /* NULL: none is close */
+
+/* ---- Listening --------------------------------------------------------------------------------
+ * Nothing in the library prints. Who runs a task is told through these; each may be NULL. */
 typedef struct {
-    const char *stage;          /* "head", "train", "validate" */
+    const char *stage;          /* "head", "train", ... */
     int    epoch, epochs;       /* from 1 */
     int    batch, batches;      /* done in this epoch */
     double loss, accuracy;      /* means over this epoch so far */
     double rate;                /* learning rate */
     double pictures_per_second;
-    double eta;                 /* seconds left of the whole training, as far as can be told */
+    double eta;                 /* seconds left of all the training, as far as can be told */
 } tl_progress;
+typedef struct {
+    void (*say)(void *ctx, const char *text);          /* whole lines; warnings begin with "warning: " */
+    void (*progress)(void *ctx, const tl_progress *p); /* after each step: often */
+    void *ctx;
+    const volatile int *stop;                          /* not 0: stop soon, saving what can be saved (TL_ESTOPPED) */
+} tl_listener;
 
-/*API*/
+const char *tl_version(void);                          /* "0.1.0" */
+const char *tl_build(void);                            /* "oneDNN 2.6.3, AVX-512, 2 threads": what runs here */
+void        tl_threads(int n);                         /* for all that follows; 0: as many as this process may use */
+
+/* ---- Image classification ---------------------------------------------------------------------
+ * One function per command of the original. Strings are paths unless said otherwise; NULL is "not given". overrides: spec
+ * values on top of the file, "train_config.n_epochs=3". key: seals the models written, opens those read. */
+typedef struct {
+    const char *experiment_spec; /* required */
+    const char *results_dir;     /* required; made when absent */
+    const char *key;
+    const char *classmap;        /* text file: class names in index order, a line each */
+    bool        resume;
+    tl_list     overrides;       /* const char * */
+} tl_train_opts;
+typedef struct { int best_epoch, epochs; double best_accuracy; const char *best_model; } tl_train_summary; /* strings live in a */
+tl_status tl_classification_train(tl_arena *a, const tl_train_opts *o, const tl_listener *l, tl_train_summary *out);
+
+typedef struct {
+    const char *experiment_spec; /* may be left out when model and images are given */
+    const char *key, *model, *results_dir, *classmap;
+    const char *images;          /* class folders; NULL: eval_config.eval_dataset_path of the spec */
+    int         batch_size;      /* 0: the spec's */
+    tl_list     overrides;
+} tl_evaluate_opts;
+typedef struct {
+    double accuracy, top_k, loss, pictures_per_second;
+    int    pictures, unreadable;
+    const char *report;          /* the printed tables */
+} tl_evaluation;
+tl_status tl_classification_evaluate(tl_arena *a, const tl_evaluate_opts *o, const tl_listener *l, tl_evaluation *out);
+
+typedef struct {
+    const char *model, *output_file; /* both required; the output must not exist unless overwrite */
+    const char *key, *results_dir;
+    int         normalizer;      /* 0 max, 1 L2 */
+    int         equalization_criterion; /* 0 union, 1 intersection, 2 arithmetic_mean, 3 geometric_mean */
+    int         pruning_granularity, min_num_filters; /* 8, 16 */
+    float       pruning_threshold;
+    const char *target;          /* "macs=0.5" or "params=0.3": find the threshold instead */
+    tl_list     excluded_layers; /* const char * */
+    bool        overwrite;
+} tl_prune_cmd_opts;
+typedef struct { double ratio, macs_ratio; float threshold; size_t params, macs; const char *table; } tl_prune_summary;
+tl_status tl_classification_prune(tl_arena *a, const tl_prune_cmd_opts *o, const tl_listener *l, tl_prune_summary *out);
+
+typedef struct {
+    const char *experiment_spec; /* optional: the model knows how its pictures are prepared */
+    const char *model;           /* required */
+    const char *image, *image_dir; /* one of them */
+    const char *classmap;        /* classmap.json; NULL: the classes in the model */
+    const char *key, *results_dir; /* results_dir: where result.csv goes; NULL: the current folder */
+    int         batch_size;
+    tl_list     overrides;
+} tl_inference_opts;
+typedef struct {
+    int pictures, unreadable;
+    double pictures_per_second;
+    const char *text;            /* one picture: what the original prints */
+    const char *csv;             /* a folder: the file written */
+} tl_inference;
+tl_status tl_classification_inference(tl_arena *a, const tl_inference_opts *o, const tl_listener *l, tl_inference *out);
+
+typedef struct {
+    const char *model;           /* required */
+    const char *output_file;     /* NULL: the model's name with .onnx (sealed: .etlt) */
+    const char *key, *experiment_spec, *classmap_json, *results_dir;
+    const char *image_dir;       /* sample pictures to compare both graphs on; NULL: made-up ones */
+    int         data_type;       /* 0 fp32; 1 fp16: weights stored in 16 bits */
+    int         static_batch_size; /* 0 or -1: dynamic */
+    bool        with_preprocessing, overwrite, gen_ds_config;
+    tl_list     overrides;
+} tl_export_opts;
+typedef struct { double worst; size_t bytes; const char *output_file, *report; } tl_export_summary; /* worst: largest difference seen */
+tl_status tl_classification_export(tl_arena *a, const tl_export_opts *o, const tl_listener *l, tl_export_summary *out);
+
+/* Check a spec (every error in tl_errmsg) and print it whole, with defaults; *warnings "" when there are none. */
+tl_status tl_classification_spec_text(tl_arena *a, const char *path, const tl_list *overrides, const char **text, const char **warnings);
+
+/* ---- Looking around --------------------------------------------------------------------------- */
+/* What a model file is: architecture, input, classes, parameters, MACs, history; *json the same for programs. */
+typedef struct { size_t params, bytes; double macs; const char *text; } tl_model_info;
+tl_status tl_model_describe(tl_arena *a, const char *path, const char *key, tl_model_info *out);
+/* A table of "ops", "backbones", "heads", "optimizers", "schedules", "formats"; NULL or "all": each in turn. TL_EARG: unknown kind. */
+tl_status tl_list_text(tl_arena *a, const char *kind, const char **text);
+/* Reference pages from the tables, Markdown: page i's file name and text; *name NULL after the last. */
+tl_status tl_docs_page(tl_arena *a, int i, const char **name, const char **text);
+
 #ifdef __cplusplus
 }
 #endif

@@ -17,22 +17,13 @@
 #define TL_FX(T, m, k, d, l, h, text, ...) \
     { .name = #m, .kind = k, .off = offsetof(T, m), .def = d, .lo = l, .hi = h, .help = text, __VA_ARGS__ }
 
-/* ---- Lists of rows (list NULL: no rows) ---- */
-/* Zero means default: numbers that are 0 and strings that are NULL get theirs. */
-void      tl_field_defaults(const tl_field *list, void *obj);
-/* Every number within lo..hi (lo == hi: any), every name one of names. TL_EARG otherwise. */
-tl_status tl_field_check(const tl_field *list, const void *obj);
-const tl_field *tl_field_find(const tl_field *list, const char *name); /* NULL: no such row */
-const char     *tl_field_nearest(const tl_field *list, const char *name); /* NULL: none is close */
+/* tlc.h has the functions on lists of rows (list NULL: no rows). tl_field_check: every number within lo..hi (lo == hi:
+ * any), every name one of names, TL_EARG otherwise. tl_field_set: strings without quotes; lists take "a, b" or "[a, b]" and
+ * maps "key=1, other=2". */
 /* A Markdown table of the rows, for docs/ref. */
 void      tl_field_markdown(tl_text *out, const tl_field *list);
 
 /* ---- One row ---- */
-/* From text, as on a command line: strings without quotes. Lists take "a, b" or "[a, b]" and maps
- * "key=1, other=2", added to what is there. TL_EARG: what was expected, and the nearest name. */
-tl_status   tl_field_set(tl_arena *a, const tl_field *f, void *obj, const char *text);
-/* The text that tl_field_set would read ("" for a string that is not set). NULL: out of memory. */
-const char *tl_field_get(tl_arena *a, const tl_field *f, const void *obj);
 void        tl_field_default(const tl_field *f, void *obj);
 /* One value, not a list, to or from the place of the member or the element. */
 tl_status   tl_value_set(tl_arena *a, const tl_field *f, const char *text, void *at);

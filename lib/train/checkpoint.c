@@ -146,7 +146,7 @@ static tl_status number(const json_t *j, const char *key, double *out)
 
 static tl_status read_header(const json_t *j, tl_train_state *s, double *floats)
 {
-    double epoch, batch, step, best, hits, seen;
+    double epoch = 0, batch = 0, step = 0, best = 0, hits = 0, seen = 0;
     const json_t *frozen = json_object_get(j, "frozen_acc");
     TL_TRY(number(j, "epoch", &epoch));
     TL_TRY(number(j, "batch", &batch));
@@ -177,7 +177,7 @@ tl_status tl_checkpoint_parse(tl_arena *a, tl_bytes f, tl_checkpoint *out, const
 {
     uint32_t len;
     char sum[TL_CHECKSUM_SIZE];
-    double floats;
+    double floats = 0;
     TL_CHECK(f.n > sizeof magic + 4 + CHECKSUM && !memcmp(f.p, magic, sizeof magic), TL_EFORMAT, "it is not a training state");
     TL_TRY(tl_checksum((tl_bytes){ f.p, f.n - CHECKSUM }, sum));
     TL_CHECK(!memcmp(sum, f.p + f.n - CHECKSUM, CHECKSUM), TL_EFORMAT, "its checksum is wrong: it is damaged or cut off");

@@ -3,7 +3,6 @@
 #define TL_TRAIN_H
 #include "classification.h"
 #include "net.h"
-#include <signal.h>
 
 /* ---- Optimizers: one file each in optim/, one word in TL_OPTIMS, in the order of tl_optimizer_kind ---- */
 typedef struct tl_optim {
@@ -38,14 +37,6 @@ void      tl_confusion_add(tl_confusion *m, const float *p, const int *label, in
 double    tl_confusion_accuracy(const tl_confusion *m);
 /* The original's printed form: loss, top-k accuracy, confusion matrix, per-class precision, recall, f1, support and averages. */
 tl_status tl_confusion_report(const tl_confusion *m, tl_arena *a, const tl_list *classes, const char **text);
-
-/* ---- Who is told, and who may stop us ---- */
-typedef struct {
-    void (*say)(void *ctx, const char *text);             /* whole lines, each ended by a newline */
-    void (*progress)(void *ctx, const tl_progress *p);    /* after each step; often */
-    void *ctx;
-    const volatile sig_atomic_t *stop;                    /* not 0: end after this step */
-} tl_listener;
 
 /* ---- What is trained, and how: one stage of a training ---- */
 typedef struct {
