@@ -96,7 +96,7 @@ tl_status tl_field_mismatch(const tl_field *f, const char *found)
     tl_nearest n = { .word = found };
     for (int i = 0; f->names && f->names[i]; i++) tl_nearest_try(&n, f->names[i]);
     if (n.best && strcmp(n.best, found)) snprintf(mean, sizeof mean, "; did you mean '%s'?", n.best);
-    return tl_fail(TL_EARG, "%s: expected %s, found %s%s (%s)", f->name, buf, found, mean, f->help);
+    return tl_fail(TL_EARG, "%s: expected %s, found %s%s (%s)", f->name, buf, *found ? found : "nothing", mean, f->help);
 }
 
 /* ---- Elements: a member that is not a list is a list of one ---- */

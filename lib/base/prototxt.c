@@ -136,8 +136,10 @@ static tl_status note_noeffect(tl_report *r, const frame *f, const tl_field *row
     if (f->silent || !(row->flags & TL_NOEFFECT)) return TL_OK;
     const char *path = row->name;
     for (; f->name; f = f->up) TL_NEW(path = tl_printf(r->arena, "%s.%s", f->name, path));
-    const char **slot = tl_add(r->arena, &r->noeffect, const char *);
-    TL_NEW(slot);
+    const char **slot = r->noeffect.at;
+    for (int i = 0; i < r->noeffect.n; i++)
+        if (!strcmp(slot[i], path)) return TL_OK;
+    TL_NEW(slot = tl_add(r->arena, &r->noeffect, const char *));
     *slot = path;
     return TL_OK;
 }
@@ -160,7 +162,7 @@ static tl_status give(tl_report *r, const frame *f, const tl_field *row, tl_plac
     const tl_field *other = list ? NULL : rival(f, row);
     *taken = other;
     if (other) {
-        int line = tl_report_place(r, f->obj, other).line;
+        int line = tl_report_place(r, f->obj, other->name).line;
         if (strcmp(other->name, row->name))
             return tl_report_error(r, at, "%s: '%s' excludes '%s' (given in line %d); choose one of them",
                                    title(f), row->name, other->name, line);
@@ -169,7 +171,7 @@ static tl_status give(tl_report *r, const frame *f, const tl_field *row, tl_plac
     if (again) return TL_OK; /* one more element */
     tl_msg_give(f->msg, f->obj, row);
     TL_TRY(note_noeffect(r, f, row));
-    return tl_report_mark(r, f->obj, row, at);
+    return tl_report_mark(r, f->obj, row->name, at);
 }
 
 /* ---- Values ---- */
@@ -209,7 +211,7 @@ static tl_status read_scalar(reader *r, const tl_field *row, void *at)
         next(r);
     } else {
         tl_field_mismatch(row, show(&first).s);
-        skip_value(r);
+        skip_line(r);
         return tl_report_error(r->report, place, "%s", tl_errmsg());
     }
     TL_NEW(tl_text_end(&r->word));
@@ -272,7 +274,12 @@ static tl_status read_one(reader *r, const frame *f, const tl_field *row)
     } else {
         TL_TRY(read_scalar(r, row, row->flags & TL_REPEATED ? &v : at));
     }
-    if (!(row->flags & TL_REPEATED) || r->report->error.n > errors) return TL_OK;
+    bool ok = r->report->error.n == errors;
+    if (!(row->flags & TL_REPEATED)) {
+        if (!ok && row->kind != TL_MSG) tl_msg_unset(f->msg, f->obj, row); /* checks of values are to skip it */
+        return TL_OK;
+    }
+    if (!ok) return TL_OK;
     void *slot = tl_grow(a, at, tl_value_size(row));
     TL_NEW(slot);
     memcpy(slot, &v, tl_value_size(row));
@@ -427,7 +434,7 @@ static tl_status give_argument(tl_report *r, const frame *f, const tl_field *row
     clear_rivals(f, row);
     tl_msg_give(f->msg, f->obj, row);
     TL_TRY(note_noeffect(r, f, row));
-    return tl_report_mark(r, f->obj, row, at);
+    return tl_report_mark(r, f->obj, row->name, at);
 }
 
 /* Values with quotes or braces are read as in a file; others are plain text. */
@@ -451,7 +458,11 @@ static tl_status assign(reader *r, const frame *f, const tl_field *row, const ch
     float v;
     tl_status s = key ? tl_value_set(r->report->arena, row, value, &v)
                       : tl_field_set(r->report->arena, row, f->obj, value);
-    if (s == TL_EARG) return tl_report_error(r->report, at, "%s", tl_errmsg());
+    if (s == TL_EARG) {
+        s = tl_report_error(r->report, at, "%s", tl_errmsg());
+        if (!key) tl_msg_unset(f->msg, f->obj, row);
+        return s;
+    }
     return s || !key ? s : tl_map_set(r->report->arena, tl_field_at(row, f->obj), key, v);
 }
 

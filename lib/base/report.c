@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct { const void *obj; const tl_field *row; tl_place at; } mark;
+typedef struct { const void *obj; const char *field; tl_place at; } mark;
 typedef struct { tl_place at; int order; const char *text; } item;
 
 tl_report tl_report_new(tl_arena *a) { return (tl_report){ .arena = a }; }
@@ -42,24 +42,33 @@ tl_status tl_report_warn(tl_report *r, tl_place at, const char *fmt, ...)
     return s;
 }
 
-tl_status tl_report_mark(tl_report *r, const void *obj, const tl_field *row, tl_place at)
+tl_status tl_report_mark(tl_report *r, const void *obj, const char *field, tl_place at)
 {
     mark *m = tl_add(r->arena, &r->mark, mark);
     TL_NEW(m);
-    *m = (mark){ obj, row, at };
+    *m = (mark){ obj, field, at };
     return TL_OK;
 }
 
-tl_place tl_report_place(const tl_report *r, const void *obj, const tl_field *row)
+static const mark *find(const tl_report *r, const void *obj, const char *field)
 {
-    const mark *m = r->mark.at, *best = NULL;
+    const mark *m = r->mark.at;
     for (int i = r->mark.n; i-- > 0;) {
-        if (m[i].obj != obj) continue;
-        if (m[i].row == row) return m[i].at;
-        if (!m[i].row && !best) best = &m[i];
+        bool same = field && m[i].field ? !strcmp(m[i].field, field) : m[i].field == field;
+        if (m[i].obj == obj && same) return &m[i];
     }
-    return best ? best->at : r->mark.n ? m[0].at : (tl_place){ "spec", 1, 1 };
+    return NULL;
 }
+
+tl_place tl_report_place(const tl_report *r, const void *obj, const char *field)
+{
+    const mark *m = find(r, obj, field);
+    if (!m) m = find(r, obj, NULL);
+    if (!m && r->mark.n) m = r->mark.at;
+    return m ? m->at : (tl_place){ "spec", 1, 1 };
+}
+
+bool tl_report_marked(const tl_report *r, const void *obj, const char *field) { return find(r, obj, field); }
 
 static int by_place(const void *a, const void *b)
 {

@@ -22,10 +22,11 @@ tl_report tl_report_new(tl_arena *a);
 tl_status tl_report_error(tl_report *r, tl_place at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 tl_status tl_report_warn(tl_report *r, tl_place at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* Remember where row (NULL: the message itself) of obj was given; the latest counts. */
-tl_status tl_report_mark(tl_report *r, const void *obj, const tl_field *row, tl_place at);
-/* Of the row, else of the message obj, else of the whole file. */
-tl_place  tl_report_place(const tl_report *r, const void *obj, const tl_field *row);
+/* Remember where the field (borrowed; NULL: the message itself) of obj was given; the latest counts. */
+tl_status tl_report_mark(tl_report *r, const void *obj, const char *field, tl_place at);
+/* Of the field, else of the message obj, else of the whole file. */
+tl_place  tl_report_place(const tl_report *r, const void *obj, const char *field);
+bool      tl_report_marked(const tl_report *r, const void *obj, const char *field); /* given, rightly or wrongly */
 
 /* TL_OK, or TL_ESPEC with all errors in the message, one a line, in order of place. */
 tl_status tl_report_end(const tl_report *r);

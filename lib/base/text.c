@@ -187,8 +187,8 @@ int tl_edit_distance(const char *a, const char *b)
 
 void tl_nearest_try(tl_nearest *n, const char *candidate)
 {
-    int far = (int)strlen(n->word) / 3, d = tl_edit_distance(n->word, candidate);
-    if (d > (far ? far : 1) || (n->best && d >= n->distance)) return;
+    int len = (int)strlen(n->word), far = len < 6 ? len / 2 : len / 3, d = tl_edit_distance(n->word, candidate);
+    if (d > far || (n->best && d >= n->distance)) return;
     n->best = candidate;
     n->distance = d;
 }
