@@ -65,8 +65,7 @@ static void drop_ops(void *p) { dnnl_post_ops_destroy(p); }
 
 static size_t round_up(size_t n) { return (n + 63) & ~(size_t)63; }
 
-/* ---- Preparing --------------------------------------------------------------------------------
- */
+/* ---- Preparing ---- */
 
 static tl_status memory_new(tl_arena *a, tl_dnn_conv *c, tl_md md, dnnl_memory_t *out)
 {
@@ -243,8 +242,7 @@ tl_status tl_dnn_conv_new(tl_arena *a, tl_shape x, tl_shape y, tl_conv_geom g, t
 
 const char *tl_dnn_conv_impl(const tl_dnn_conv *c) { return c->impl; }
 
-/* ---- Running ----------------------------------------------------------------------------------
- */
+/* ---- Running ---- */
 
 static tl_status point(dnnl_memory_t m, const void *at)
 {
@@ -339,8 +337,7 @@ tl_status tl_dnn_conv_backward_weights(tl_dnn_conv *c, const float *x, const flo
     return wait(c);
 }
 
-/* ---- The library ------------------------------------------------------------------------------
- */
+/* ---- The library ---- */
 
 const char *tl_dnn_version(void)
 {

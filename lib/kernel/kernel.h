@@ -1,7 +1,7 @@
 /* kernel.h - our own vector kernels. SPDX-License-Identifier: MIT
  *
- * simd/NAME.c is plain C, compiled once per instruction set (baseline, AVX2, AVX-512); tl_kernels()
- * returns the table for this processor (environment TLC_ISA=base|avx2|avx512 lowers it, for tests).
+ * simd/NAME.c is plain C, compiled once per instruction set (baseline, AVX2, AVX-512); tl_kernel()
+ * returns the table for this processor (environment TLC_ISA=base|avx2|avx512 lowers it).
  * Maps are NHWC seen as m rows (m = N*H*W) of c channels. Work is split over OpenMP threads, the
  * pool oneDNN uses as well. Every sum has a fixed order: fixed chunks of rows, added up in chunk
  * order, so results are the same bit for bit at any number of threads. */
@@ -58,5 +58,13 @@ typedef struct tl_kernels {
     void (*normalize)(const uint8_t *x, size_t pixels, int c, const int *order, const float *mean, const float *rstd, float *y);
 } tl_kernels;
 
+/* Every member, for declaring and filling the tables. */
+#define TL_KERNELS(X) \
+    X(bn_scratch) X(bn_stats) X(bn_apply) X(bn_grad_sums) X(bn_grad) \
+    X(act) X(act_grad) X(add) X(accumulate) X(scale) X(sum_squares) \
+    X(maxpool) X(maxpool_grad) X(avgpool) X(avgpool_grad) X(gap) X(gap_grad) \
+    X(sgd) X(adam) X(rmsprop) X(normalize)
+
 const tl_kernels *tl_kernel(void);
+const tl_kernels *tl_kernel_for(const char *isa); /* NULL: not on this processor */
 #endif

@@ -1,0 +1,203 @@
+/* batchnorm.c - batch norm with its activation in two passes each way. SPDX-License-Identifier: MIT
+ *
+ * Ioffe and Szegedy, "Batch Normalization", 2015. Forward: a pass that sums, a pass that applies;
+ * backward: a pass that sums the gradients, a pass that makes dx. Both recompute the activation
+ * from x, which costs nothing beside memory, so only x is kept. Sums: rows are cut into at most
+ * PARTS chunks (how many depends on m alone), each summed in f32 by one thread, the chunks then
+ * added in order in f64. */
+#include "simd.h"
+
+enum { PARTS = 32, PART_ROWS = 64 };
+
+static size_t line_len(size_t c) { return rows_per_line(c) * c; }
+
+static size_t parts(size_t m)
+{
+    size_t n = m / PART_ROWS;
+    return n < 1 ? 1 : least(n, PARTS);
+}
+
+/* First float of chunk p: chunks are whole lines, but for the last. */
+static size_t part_start(size_t m, size_t c, size_t p)
+{
+    size_t len = line_len(c), lines = (m * c + len - 1) / len;
+    return least(lines * p / parts(m) * len, m * c);
+}
+
+size_t TL_SIMD(bn_scratch)(int c) { return PARTS * 2 * line_len((size_t)c); }
+
+/* Chunk sums (parts x 2 x line) to sums per channel. */
+static void fold(const float *sums, size_t m, size_t c, size_t channel, double out[2])
+{
+    size_t len = line_len(c);
+    out[0] = out[1] = 0;
+    for (size_t p = 0; p < parts(m); p++, sums += 2 * len)
+        for (size_t i = channel; i < len; i += c) {
+            out[0] += (double)sums[i];
+            out[1] += (double)sums[len + i];
+        }
+}
+
+/* ---- Forward ---- */
+
+static void sum_line(const float *x, const float *near, float *s, float *q, size_t n)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) {
+        float d = x[i] - near[i];
+        s[i] += d;
+        q[i] += d * d;
+    }
+}
+
+void TL_SIMD(bn_stats)(const float *x, size_t m, int channels, const float *near, float *mean,
+                       float *var, float *scratch)
+{
+    const size_t c = (size_t)channels, len = line_len(c), n_parts = parts(m);
+    float room[LINE_MAX];
+    const float *shift = line_of(near, c, room);
+#pragma omp parallel for if (m * c > SERIAL_BELOW)
+    for (size_t p = 0; p < n_parts; p++) {
+        float *sums = scratch + p * 2 * len;
+        memset(sums, 0, 2 * len * sizeof *sums);
+        for (size_t i = part_start(m, c, p), end = part_start(m, c, p + 1); i < end; i += len)
+            sum_line(x + i, shift, sums, sums + len, least(len, end - i));
+    }
+    for (size_t i = 0; i < c; i++) {
+        double sum[2];
+        fold(scratch, m, c, i, sum);
+        double d = sum[0] / (double)m, v = sum[1] / (double)m - d * d;
+        mean[i] = (float)((double)near[i] + d);
+        var[i] = (float)(v < 0 ? 0 : v);
+    }
+}
+
+static void apply_line(const float *x, const float *a, const float *b, tl_act act, float *y,
+                       size_t n)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) y[i] = activate(x[i] * a[i] + b[i], act);
+}
+
+static void apply_add_line(const float *x, const float *a, const float *b, const float *add,
+                           tl_act act, float *y, size_t n)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) y[i] = activate(x[i] * a[i] + b[i] + add[i], act);
+}
+
+void TL_SIMD(bn_apply)(const float *x, size_t m, int channels, const float *a, const float *b,
+                       const float *add, tl_act act, float *y)
+{
+    const size_t c = (size_t)channels, len = line_len(c), total = m * c;
+    float room[2][LINE_MAX];
+    const float *al = line_of(a, c, room[0]), *bl = line_of(b, c, room[1]);
+    const bool past = streams(y, total * sizeof *y) && len % 16 == 0 && len <= LINE_MAX;
+#pragma omp parallel if (total > SERIAL_BELOW)
+    {
+        float line[LINE_MAX];
+#pragma omp for
+        for (size_t i = 0; i < total; i += len) {
+            size_t n = least(len, total - i);
+            float *to = past ? line : y + i;
+            if (add) apply_add_line(x + i, al, bl, add + i, act, to, n);
+            else
+                apply_line(x + i, al, bl, act, to, n);
+            if (past) stream_out(y + i, line, n);
+        }
+        if (past) stream_end();
+    }
+}
+
+/* ---- Backward ---- */
+
+static void grad_sum_line(const float *x, const float *dy, const float *a, const float *b,
+                          const float *mean, tl_act act, float *s, float *q, size_t n)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) {
+        float g = gate(x[i] * a[i] + b[i], dy[i], act);
+        s[i] += g;
+        q[i] += g * (x[i] - mean[i]);
+    }
+}
+
+void TL_SIMD(bn_grad_sums)(const float *x, const float *dy, size_t m, int channels, const float *a,
+                           const float *b, tl_act act, const float *mean, const float *rstd,
+                           float *dgamma, float *dbeta, float *scratch)
+{
+    const size_t c = (size_t)channels, len = line_len(c), n_parts = parts(m);
+    float room[3][LINE_MAX];
+    const float *al = line_of(a, c, room[0]), *bl = line_of(b, c, room[1]),
+                *ml = line_of(mean, c, room[2]);
+#pragma omp parallel for if (m * c > SERIAL_BELOW)
+    for (size_t p = 0; p < n_parts; p++) {
+        float *sums = scratch + p * 2 * len;
+        memset(sums, 0, 2 * len * sizeof *sums);
+        for (size_t i = part_start(m, c, p), end = part_start(m, c, p + 1); i < end; i += len)
+            grad_sum_line(x + i, dy + i, al, bl, ml, act, sums, sums + len, least(len, end - i));
+    }
+    for (size_t i = 0; i < c; i++) {
+        double sum[2];
+        fold(scratch, m, c, i, sum);
+        dbeta[i] = (float)sum[0];
+        dgamma[i] = (float)(sum[1] * (double)rstd[i]);
+    }
+}
+
+/* k1 NULL: fixed statistics */
+typedef struct {
+    const float *a, *b, *mean, *rstd, *k1, *k2;
+    tl_act act;
+} grad_line;
+
+static void grad_line_fixed(const grad_line *l, const float *x, const float *dy, float *dx,
+                            size_t n)
+{
+    const float *a = l->a, *b = l->b;
+    const tl_act act = l->act;
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) dx[i] = a[i] * gate(x[i] * a[i] + b[i], dy[i], act);
+}
+
+static void grad_line_batch(const grad_line *l, const float *x, const float *dy, float *dx,
+                            size_t n)
+{
+    const float *a = l->a, *b = l->b, *mean = l->mean, *rstd = l->rstd, *k1 = l->k1, *k2 = l->k2;
+    const tl_act act = l->act;
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) {
+        float g = gate(x[i] * a[i] + b[i], dy[i], act);
+        dx[i] = a[i] * (g - k1[i] - (x[i] - mean[i]) * rstd[i] * k2[i]);
+    }
+}
+
+void TL_SIMD(bn_grad)(const float *x, const float *dy, size_t m, int channels, const float *a,
+                      const float *b, tl_act act, const float *mean, const float *rstd,
+                      const float *k1, const float *k2, float *dx)
+{
+    const size_t c = (size_t)channels, len = line_len(c), total = m * c;
+    float room[6][LINE_MAX];
+    grad_line l = { line_of(a, c, room[0]), line_of(b, c, room[1]), .act = act };
+    if (k1) {
+        l.mean = line_of(mean, c, room[2]);
+        l.rstd = line_of(rstd, c, room[3]);
+        l.k1 = line_of(k1, c, room[4]);
+        l.k2 = line_of(k2, c, room[5]);
+    }
+    const bool past = streams(dx, total * sizeof *dx) && len % 16 == 0 && len <= LINE_MAX;
+#pragma omp parallel if (total > SERIAL_BELOW)
+    {
+        float line[LINE_MAX];
+#pragma omp for
+        for (size_t i = 0; i < total; i += len) {
+            size_t n = least(len, total - i);
+            float *to = past ? line : dx + i;
+            if (k1) grad_line_batch(&l, x + i, dy + i, to, n);
+            else
+                grad_line_fixed(&l, x + i, dy + i, to, n);
+            if (past) stream_out(dx + i, line, n);
+        }
+        if (past) stream_end();
+    }
+}

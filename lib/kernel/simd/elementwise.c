@@ -1,0 +1,75 @@
+/* elementwise.c - activations, sums of maps, norms. SPDX-License-Identifier: MIT */
+#include "simd.h"
+
+enum { BLOCK = 4096 }; /* floats a thread takes at a time */
+
+static void add_block(const float *a, const float *b, size_t n, tl_act act, float *y)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) y[i] = activate(a[i] + b[i], act);
+}
+
+void TL_SIMD(act)(const float *x, size_t n, tl_act act, float *y)
+{
+#pragma omp parallel for simd firstprivate(act) if (parallel : n > SERIAL_BELOW)
+    for (size_t i = 0; i < n; i++) y[i] = activate(x[i], act);
+}
+
+void TL_SIMD(act_grad)(const float *y, const float *dy, size_t n, tl_act act, float *dx)
+{
+#pragma omp parallel for simd firstprivate(act) if (parallel : n > SERIAL_BELOW)
+    for (size_t i = 0; i < n; i++) dx[i] = gate(y[i], dy[i], act);
+}
+
+void TL_SIMD(add)(const float *a, const float *b, size_t n, tl_act act, float *y)
+{
+    const bool past = streams(y, n * sizeof *y);
+#pragma omp parallel if (n > SERIAL_BELOW)
+    {
+        float block[BLOCK];
+#pragma omp for
+        for (size_t i = 0; i < n; i += BLOCK) {
+            size_t len = least(BLOCK, n - i);
+            add_block(a + i, b + i, len, act, past ? block : y + i);
+            if (past) stream_out(y + i, block, len);
+        }
+        if (past) stream_end();
+    }
+}
+
+void TL_SIMD(accumulate)(const float *x, size_t n, float *y)
+{
+#pragma omp parallel for simd if (parallel : n > SERIAL_BELOW)
+    for (size_t i = 0; i < n; i++) y[i] += x[i];
+}
+
+void TL_SIMD(scale)(float *x, size_t n, float by)
+{
+#pragma omp parallel for simd if (parallel : n > SERIAL_BELOW)
+    for (size_t i = 0; i < n; i++) x[i] *= by;
+}
+
+static double sum_squares(const float *x, size_t n)
+{
+    double lane[TL_VEC] = { 0 }; /* side by side, in a fixed order */
+    size_t i = 0;
+    for (; i + TL_VEC <= n; i += TL_VEC)
+#pragma omp simd
+        for (int j = 0; j < TL_VEC; j++)
+            lane[j] += (double)x[i + (size_t)j] * (double)x[i + (size_t)j];
+    double sum = 0;
+    for (; i < n; i++) sum += (double)x[i] * (double)x[i];
+    for (int j = 0; j < TL_VEC; j++) sum += lane[j];
+    return sum;
+}
+
+double TL_SIMD(sum_squares)(const float *x, size_t n)
+{
+    enum { PARTS = 64 };
+    double part[PARTS], sum = 0;
+#pragma omp parallel for if (n > SERIAL_BELOW)
+    for (size_t p = 0; p < PARTS; p++)
+        part[p] = sum_squares(x + n * p / PARTS, n * (p + 1) / PARTS - n * p / PARTS);
+    for (int p = 0; p < PARTS; p++) sum += part[p];
+    return sum;
+}

@@ -1,0 +1,478 @@
+/* test_kernel.c - every vector kernel, for every instruction set of this machine, against plain
+ * double-precision loops; the same bits for one, two and three threads. SPDX-License-Identifier:
+ * MIT */
+#include "kernel.h"
+#include "rng.h"
+#include <math.h>
+#include <omp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define NO_MAX __builtin_inff()
+enum { ACTS = 5, MAPS = 10 };
+static const tl_act acts[ACTS] = {
+    { 1, NO_MAX }, { 0, NO_MAX }, { 0, 0.5f }, { 0.1f, NO_MAX }, { 0.1f, 0.5f }
+};
+/* Rows and channels: below, at and above vectors, lines and chunks, odd ones and serial ones. */
+static const struct {
+    size_t m;
+    int c;
+} maps[MAPS] = { { 1, 1 },     { 7, 3 },     { 33, 5 },   { 2000, 16 }, { 1031, 17 },
+                 { 5000, 24 }, { 129, 255 }, { 70, 257 }, { 1500, 1 },  { 300, 1600 } };
+
+static const tl_kernels *k; /* under test */
+static tl_arena *arena;
+static tl_rng rng;
+
+static float *draw(size_t n, float lo, float hi)
+{
+    float *v = tl_new(arena, float, n);
+    for (size_t i = 0; i < n; i++) v[i] = tl_uniform_in(&rng, lo, hi);
+    return v;
+}
+
+static float *room(size_t n) { return tl_new(arena, float, n); }
+
+static float *copy(const float *v, size_t n) { return memcpy(room(n), v, n * sizeof *v); }
+
+/* Run `call` (which fills out, n floats) with 1, 2 and 3 threads and expect the same bits. */
+#define SAME_BITS(out, n, call)                                                                    \
+    do {                                                                                           \
+        omp_set_num_threads(1);                                                                    \
+        call;                                                                                      \
+        float *one_ = copy(out, n);                                                                \
+        for (int t_ = 2; t_ <= 3; t_++) {                                                          \
+            omp_set_num_threads(t_);                                                               \
+            memset(out, 0xff, (n) * sizeof(float));                                                \
+            call;                                                                                  \
+            assert_memory_equal(out, one_, (n) * sizeof(float));                                   \
+        }                                                                                          \
+    } while (0)
+
+static void expect(const char *what, const float *got, const double *want, size_t n,
+                   double tolerance)
+{
+    double most = 1e-6;
+    for (size_t i = 0; i < n; i++) most = fmax(most, fabs(want[i]));
+    for (size_t i = 0; i < n; i++)
+        if (!(fabs((double)got[i] - want[i]) <= tolerance * most))
+            fail_msg("%s (%s): element %zu of %zu is %g, not %g", what, k->isa, i, n,
+                     (double)got[i], want[i]);
+}
+
+static double act(double x, tl_act a)
+{
+    double y = x > 0 ? x : (double)a.slope * x;
+    return y > (double)a.max ? (double)a.max : y;
+}
+
+static double passes(double x, tl_act a)
+{
+    return x >= (double)a.max ? 0 : x > 0 ? 1 : (double)a.slope;
+}
+
+/* ---- Batch norm ---- */
+
+static void stats(void **state)
+{
+    (void)state;
+    for (int i = 0; i < MAPS; i++) {
+        size_t m = maps[i].m, c = (size_t)maps[i].c;
+        float *x = draw(m * c, -1, 1), *near = draw(c, 99, 101), *out = room(2 * c);
+        double *want = tl_new(arena, double, 2 * c);
+        for (size_t j = 0; j < m * c; j++)
+            x[j] += 100; /* a mean far from zero must not cancel the variance */
+        for (size_t j = 0; j < m * c; j++) want[j % c] += (double)x[j] / (double)m;
+        for (size_t j = 0; j < m * c; j++)
+            want[c + j % c] += pow((double)x[j] - want[j % c], 2) / (double)m;
+        float *scratch = room(k->bn_scratch(maps[i].c));
+        SAME_BITS(out, 2 * c, k->bn_stats(x, m, maps[i].c, near, out, out + c, scratch));
+        expect("mean", out, want, c, 1e-6);
+        expect("variance", out + c, want + c, c, 1e-5);
+    }
+}
+
+static void apply(void **state)
+{
+    (void)state;
+    for (int i = 0; i < MAPS; i++)
+        for (int j = 0; j < 2 * ACTS; j++) {
+            size_t n = maps[i].m * (size_t)maps[i].c, c = (size_t)maps[i].c;
+            tl_act f = acts[j / 2];
+            float *x = draw(n, -1, 1), *a = draw(c, -1, 1), *b = draw(c, -1, 1), *y = room(n);
+            float *add = j % 2 ? draw(n, -1, 1) : NULL;
+            double *want = tl_new(arena, double, n);
+            for (size_t e = 0; e < n; e++) {
+                double z = (double)x[e] * (double)a[e % c] + (double)b[e % c];
+                want[e] = act(z + (add ? (double)add[e] : 0), f);
+            }
+            SAME_BITS(y, n, k->bn_apply(x, maps[i].m, maps[i].c, a, b, add, f, y));
+            expect("apply", y, want, n, 1e-6);
+            k->bn_apply(x, maps[i].m, maps[i].c, a, b, add, f, x);
+            assert_memory_equal(x, y, n * sizeof *x);
+        }
+}
+
+/* b is kept so far from -x*a that no z lies within rounding of a kink. */
+static void keep_from_kinks(float *x, const float *a, const float *b, size_t n, size_t c, tl_act f)
+{
+    for (size_t i = 0; i < n; i++) {
+        double z = (double)x[i] * (double)a[i % c] + (double)b[i % c];
+        if (fabs(z) < 1e-4 || fabs(z - (double)f.max) < 1e-4) x[i] += 0.01f;
+    }
+}
+
+static void gradient(void **state)
+{
+    (void)state;
+    for (int i = 0; i < MAPS; i++)
+        for (int j = 0; j < ACTS; j++) {
+            size_t m = maps[i].m, c = (size_t)maps[i].c, n = m * c;
+            tl_act f = acts[j];
+            float *x = draw(n, -1, 1), *dy = draw(n, -1, 1), *a = draw(c, 0.5f, 1),
+                  *b = draw(c, -1, 1), *dx = room(n);
+            float *mean = draw(c, -1, 1), *rstd = draw(c, 0.5f, 2), *k1 = draw(c, -1, 1),
+                  *k2 = draw(c, -1, 1);
+            keep_from_kinks(x, a, b, n, c, f);
+            double *sums = tl_new(arena, double, 2 * c), *want = tl_new(arena, double, n),
+                   *fixed = tl_new(arena, double, n);
+            for (size_t e = 0; e < n; e++) {
+                size_t ch = e % c;
+                double g = (double)dy[e] * passes((double)x[e] * (double)a[ch] + (double)b[ch], f);
+                double h = ((double)x[e] - (double)mean[ch]) * (double)rstd[ch];
+                sums[ch] += g * h;
+                sums[c + ch] += g;
+                fixed[e] = (double)a[ch] * g;
+                want[e] = (double)a[ch] * (g - (double)k1[ch] - h * (double)k2[ch]);
+            }
+            float *scratch = room(k->bn_scratch(maps[i].c)), *got = room(2 * c);
+            SAME_BITS(
+                got, 2 * c,
+                k->bn_grad_sums(x, dy, m, maps[i].c, a, b, f, mean, rstd, got, got + c, scratch));
+            expect("dgamma", got, sums, c, 1e-4);
+            expect("dbeta", got + c, sums + c, c, 1e-4);
+            SAME_BITS(dx, n, k->bn_grad(x, dy, m, maps[i].c, a, b, f, mean, rstd, NULL, NULL, dx));
+            expect("dx, fixed statistics", dx, fixed, n, 1e-6);
+            SAME_BITS(dx, n, k->bn_grad(x, dy, m, maps[i].c, a, b, f, mean, rstd, k1, k2, dx));
+            expect("dx", dx, want, n, 1e-5);
+            k->bn_grad(x, dy, m, maps[i].c, a, b, f, mean, rstd, k1, k2, dy);
+            assert_memory_equal(dy, dx, n * sizeof *dx);
+        }
+}
+
+/* Outputs larger than the caches are stored past them. */
+static void large(void **state)
+{
+    (void)state;
+    const size_t m = 273001, c = 24, n = m * c;
+    tl_arena *own = tl_arena_new();
+    float *x = tl_new(own, float, n), *y = tl_new(own, float, n), *dx = tl_new(own, float, n),
+          *a = draw(c, -1, 1), *b = draw(c, -1, 1);
+    for (size_t i = 0; i < n; i++) x[i] = (float)(i % 1013) / 512 - 1;
+    k->bn_apply(x, m, (int)c, a, b, NULL, acts[2], y);
+    k->bn_grad(x, x, m, (int)c, a, b, acts[2], a, b, a, b, dx);
+    for (size_t i = 0; i < n; i += 997) {
+        double z = (double)x[i] * (double)a[i % c] + (double)b[i % c],
+               g = (double)x[i] * passes(z, acts[2]);
+        double d = g - (double)a[i % c] -
+                   ((double)x[i] - (double)a[i % c]) * (double)b[i % c] * (double)b[i % c];
+        assert_true(fabs((double)y[i] - act(z, acts[2])) < 1e-5);
+        if (fabs(z) > 1e-5 && fabs(z - 0.5) > 1e-5)
+            assert_true(fabs((double)dx[i] - (double)a[i % c] * d) < 1e-5);
+    }
+    k->add(x, y, n, TL_NO_ACT, dx);
+    for (size_t i = 0; i < n; i++) assert_true(dx[i] == x[i] + y[i]);
+    tl_arena_free(own);
+}
+
+/* ---- Elementwise ---- */
+
+static void elementwise(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = { 1, 15, 16, 1000, 20001 };
+    for (int i = 0; i < TL_LEN(sizes); i++)
+        for (int j = 0; j < ACTS; j++) {
+            size_t n = sizes[i];
+            tl_act f = acts[j];
+            float *a = draw(n, -1, 1), *b = draw(n, -1, 1), *y = room(n), *z = room(n);
+            double *want = tl_new(arena, double, n);
+            for (size_t e = 0; e < n; e++) want[e] = act((double)a[e], f);
+            SAME_BITS(y, n, k->act(a, n, f, y));
+            expect("act", y, want, n, 1e-7);
+            for (size_t e = 0; e < n; e++) want[e] = (double)b[e] * passes((double)y[e], f);
+            SAME_BITS(z, n, k->act_grad(y, b, n, f, z));
+            expect("act_grad", z, want, n, 1e-7);
+            memcpy(z, b, n * sizeof *z);
+            k->act_grad(y, z, n, f, z);
+            expect("act_grad in place", z, want, n, 1e-7);
+            memcpy(y, a, n * sizeof *y);
+            k->act(y, n, f, y);
+            for (size_t e = 0; e < n; e++) want[e] = act((double)a[e], f);
+            expect("act in place", y, want, n, 1e-7);
+            for (size_t e = 0; e < n; e++) want[e] = act((double)a[e] + (double)b[e], f);
+            SAME_BITS(y, n, k->add(a, b, n, f, y));
+            expect("add", y, want, n, 1e-6);
+            memcpy(z, b, n * sizeof *z);
+            k->add(a, z, n, f, z);
+            assert_memory_equal(z, y, n * sizeof *z);
+        }
+}
+
+static void sums(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = { 0, 1, 17, 1000, 100003 };
+    for (int i = 0; i < TL_LEN(sizes); i++) {
+        size_t n = sizes[i];
+        float *x = draw(n, -1, 1), *y = draw(n, -1, 1), *z = copy(y, n);
+        double squares = 0, *want = tl_new(arena, double, n);
+        for (size_t e = 0; e < n; e++) squares += (double)x[e] * (double)x[e];
+        omp_set_num_threads(1);
+        double one = k->sum_squares(x, n);
+        omp_set_num_threads(3);
+        assert_true(k->sum_squares(x, n) == one);
+        assert_true(fabs(one - squares) <= 1e-12 * squares);
+        for (size_t e = 0; e < n; e++) want[e] = (double)x[e] + (double)y[e];
+        k->accumulate(x, n, z);
+        expect("accumulate", z, want, n, 1e-7);
+        for (size_t e = 0; e < n; e++) want[e] = (double)z[e] * 0.3;
+        k->scale(z, n, 0.3f);
+        expect("scale", z, want, n, 1e-6);
+    }
+}
+
+static void keeps_nan(void **state)
+{
+    (void)state;
+    const tl_shape xs = { 1, 20, 3, 3 }, ys = { 1, 20, 2, 2 };
+    float x[180], y[180], one[20], w[80];
+    for (int j = 0; j < ACTS; j++)
+        for (int at = 0; at < 20; at++) {
+            for (int i = 0; i < 180; i++) x[i] = -1;
+            for (int i = 0; i < 20; i++) one[i] = 1;
+            x[at] = NAN;
+            k->act(x, 20, acts[j], y);
+            assert_true(isnan(y[at]) && !isnan(y[(at + 1) % 20]));
+            k->add(x, one, 20, acts[j], y);
+            assert_true(isnan(y[at]));
+            k->bn_apply(x, 1, 20, one, one, NULL, acts[j], y);
+            assert_true(isnan(y[at]));
+            k->maxpool(x, xs, ys, 2, 1, 0, NULL, w);
+            assert_true(isnan(w[at]));
+            x[at] = -1;
+            x[4 * 20 + at] = NAN; /* last of the first window, first of the last one */
+            k->maxpool(x, xs, ys, 2, 1, 0, NULL, w);
+            for (int i = 0; i < 4; i++) assert_true(isnan(w[i * 20 + at]));
+            k->gap(x, xs, y);
+            assert_true(isnan(y[at]));
+            x[0] = -NO_MAX;
+            k->act(x, 20, acts[j], y);
+            assert_true(y[0] == (acts[j].slope == 0 ? 0 : -NO_MAX));
+        }
+}
+
+/* ---- Pooling ---- */
+
+typedef struct {
+    tl_shape x, y;
+    int k, s, p;
+} pool;
+
+static size_t offset(tl_shape s, int n, int c, int h, int w)
+{
+    return (size_t)(((n * s.h + h) * s.w + w) * s.c + c);
+}
+
+/* Reference: y of max and average pooling, and their gradients for dy. */
+static void pool_reference(pool v, const float *x, const float *dy, double *most, double *mean,
+                           double *dmost, double *dmean)
+{
+    const double share = 1.0 / (v.k * v.k);
+    for (int n = 0; n < v.y.n; n++)
+        for (int c = 0; c < v.y.c; c++)
+            for (int h = 0; h < v.y.h; h++)
+                for (int w = 0; w < v.y.w; w++) {
+                    size_t o = offset(v.y, n, c, h, w), best = SIZE_MAX;
+                    bool padding = false;
+                    double top = -1e30;
+                    mean[o] = 0;
+                    for (int t = 0; t < v.k * v.k; t++) {
+                        int ih = h * v.s - v.p + t / v.k, iw = w * v.s - v.p + t % v.k;
+                        if (ih < 0 || iw < 0 || ih >= v.x.h || iw >= v.x.w) {
+                            padding = true;
+                            continue;
+                        }
+                        size_t at = offset(v.x, n, c, ih, iw);
+                        if ((double)x[at] > top) {
+                            top = (double)x[at];
+                            best = at;
+                        }
+                        mean[o] += share * (double)x[at];
+                        dmean[at] += share * (double)dy[o];
+                    }
+                    most[o] = padding && top < 0 ? 0 : top;
+                    if (!(padding && top < 0)) dmost[best] += (double)dy[o];
+                }
+}
+
+static void pooling(void **state)
+{
+    (void)state;
+    static const struct {
+        int k, s, p;
+    } t[] = { { 3, 2, 1 }, { 2, 2, 0 }, { 3, 1, 1 }, { 3, 2, 0 },
+              { 5, 1, 2 }, { 2, 3, 0 }, { 1, 2, 0 }, { 13, 1, 6 } };
+    static const int channels[] = { 1, 3, 17, 64, 300 };
+    for (int i = 0; i < TL_LEN(t); i++)
+        for (int j = 0; j < TL_LEN(channels); j++) {
+            pool v = {
+                { 2, channels[j], 13, 14 }, { 2, channels[j], 0, 0 }, t[i].k, t[i].s, t[i].p
+            };
+            v.y.h = (v.x.h + 2 * v.p - v.k) / v.s + 1;
+            v.y.w = (v.x.w + 2 * v.p - v.k) / v.s + 1;
+            size_t nx = tl_count(v.x), ny = tl_count(v.y);
+            float *x = draw(nx, -1, 0.1f), *dy = draw(ny, -1, 1), *y = room(ny), *dx = room(nx);
+            uint8_t *winner = tl_new(arena, uint8_t, ny);
+            double *most = tl_new(arena, double, ny), *mean = tl_new(arena, double, ny);
+            double *dmost = tl_new(arena, double, nx), *dmean = tl_new(arena, double, nx);
+            pool_reference(v, x, dy, most, mean, dmost, dmean);
+            SAME_BITS(y, ny, k->maxpool(x, v.x, v.y, v.k, v.s, v.p, NULL, y));
+            expect("maxpool without winners", y, most, ny, 0);
+            SAME_BITS(y, ny, k->maxpool(x, v.x, v.y, v.k, v.s, v.p, winner, y));
+            expect("maxpool", y, most, ny, 0);
+            SAME_BITS(dx, nx, k->maxpool_grad(dy, winner, v.x, v.y, v.k, v.s, v.p, dx));
+            expect("maxpool_grad", dx, dmost, nx, 1e-6);
+            SAME_BITS(y, ny, k->avgpool(x, v.x, v.y, v.k, v.s, v.p, y));
+            expect("avgpool", y, mean, ny, 1e-6);
+            SAME_BITS(dx, nx, k->avgpool_grad(dy, v.x, v.y, v.k, v.s, v.p, dx));
+            expect("avgpool_grad", dx, dmean, nx, 1e-6);
+        }
+}
+
+static void global(void **state)
+{
+    (void)state;
+    static const tl_shape t[] = {
+        { 1, 1, 1, 1 }, { 3, 17, 5, 4 }, { 2, 600, 7, 7 }, { 1, 8, 112, 112 }
+    };
+    for (int i = 0; i < TL_LEN(t); i++) {
+        size_t nx = tl_count(t[i]), ny = (size_t)(t[i].n * t[i].c),
+               area = (size_t)(t[i].h * t[i].w), c = (size_t)t[i].c;
+        float *x = draw(nx, 0, 1), *dy = draw(ny, -1, 1), *y = room(ny), *dx = room(nx);
+        double *want = tl_new(arena, double, ny), *back = tl_new(arena, double, nx);
+        for (size_t e = 0; e < nx; e++) {
+            size_t o = e / (area * c) * c + e % c;
+            want[o] += (double)x[e] / (double)area;
+            back[e] = (double)dy[o] / (double)area;
+        }
+        SAME_BITS(y, ny, k->gap(x, t[i], y));
+        expect("gap", y, want, ny, 1e-6);
+        SAME_BITS(dx, nx, k->gap_grad(dy, t[i], dx));
+        expect("gap_grad", dx, back, nx, 1e-6);
+    }
+}
+
+/* ---- Optimizers and pictures ---- */
+
+static void optimizers(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = { 1, 19, 20003 };
+    for (int i = 0; i < TL_LEN(sizes); i++)
+        for (int nesterov = 0; nesterov < 2; nesterov++) {
+            size_t n = sizes[i];
+            float *g = draw(n, -1, 1), *m = draw(n, -1, 1), *v = draw(n, 0, 1), *w = draw(n, -1, 1);
+            double *wm = tl_new(arena, double, n), *ww = tl_new(arena, double, n),
+                   *wa = tl_new(arena, double, n), *wr = tl_new(arena, double, n);
+            for (size_t e = 0; e < n; e++) {
+                double x = (double)w[e], d = (double)g[e], vel = 0.9 * (double)m[e] - 0.1 * d;
+                double mom = 0.9 * (double)m[e] + 0.1 * d, sq = 0.99 * (double)v[e] + 0.01 * d * d;
+                wm[e] = vel;
+                ww[e] = x + (nesterov ? 0.9 * vel - 0.1 * d : vel);
+                wa[e] = x - 0.01 * mom / (sqrt(sq) + 1e-3) - 0.02 * x;
+                wr[e] = x - 0.01 * d / (sqrt(sq) + 1e-3);
+            }
+            float *w1 = copy(w, n), *w2 = copy(w, n), *m1 = copy(m, n), *m2 = copy(m, n),
+                  *v2 = copy(v, n);
+            k->sgd(w1, g, m1, n, 0.1f, 0.9f, nesterov);
+            expect("sgd", w1, ww, n, 1e-6);
+            expect("velocity", m1, wm, n, 1e-6);
+            k->adam(w2, g, m2, v2, n, 0.01f, 0.9f, 0.99f, 1e-3f, 0.02f);
+            expect("adam", w2, wa, n, 1e-5);
+            k->rmsprop(w, g, v, n, 0.01f, 0.99f, 1e-3f);
+            expect("rmsprop", w, wr, n, 1e-5);
+            assert_memory_equal(v, v2, n * sizeof *v);
+        }
+}
+
+static void pictures(void **state)
+{
+    (void)state;
+    static const int order[4] = { 2, 1, 0, 3 };
+    static const float mean[4] = { 103.9f, 116.8f, 123.7f, 7 }, rstd[4] = { 1, 0.5f, 0.017f, 2 };
+    static const size_t pixels[] = { 1, 63, 64, 1001 };
+    for (int i = 0; i < TL_LEN(pixels); i++)
+        for (int c = 1; c <= 4; c++) {
+            size_t n = pixels[i] * (size_t)c;
+            const int *from = order + (c == 1 ? 2 : 0); /* one channel: {0} */
+            uint8_t *x = tl_new(arena, uint8_t, n);
+            float *y = room(n);
+            double *want = tl_new(arena, double, n);
+            for (size_t e = 0; e < n; e++) x[e] = (uint8_t)tl_rng_below(&rng, 256);
+            if (c == 2) continue; /* no such pictures, and {2, 1} is no order of two channels */
+            for (size_t e = 0; e < n; e++) {
+                size_t ch = e % (size_t)c;
+                want[e] =
+                    ((double)x[e - ch + (size_t)from[ch]] - (double)mean[ch]) * (double)rstd[ch];
+            }
+            k->normalize(x, pixels[i], c, from, mean, rstd, y);
+            expect("normalize", y, want, n, 1e-6);
+        }
+}
+
+/* ---- Every instruction set ---- */
+
+static int setup(void **state)
+{
+    (void)state;
+    arena = tl_arena_new();
+    rng = tl_rng_at(7, 0, 0, 0);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    tl_arena_free(arena);
+    return 0;
+}
+
+static void dispatch(void **state)
+{
+    (void)state;
+    assert_non_null(tl_kernel_for("base"));
+    assert_null(tl_kernel_for("abacus"));
+    assert_string_equal(tl_kernel_for("base")->isa, "base");
+    assert_ptr_equal(tl_kernel(), tl_kernel());
+}
+
+int main(void)
+{
+    static const char *const isa[] = { "base", "avx2", "avx512" };
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = { TEST(stats),      TEST(apply),       TEST(gradient),
+                                        TEST(large),      TEST(elementwise), TEST(sums),
+                                        TEST(keeps_nan),  TEST(pooling),     TEST(global),
+                                        TEST(optimizers), TEST(pictures),    TEST(dispatch) };
+    int failed = 0;
+    for (int i = 0; i < TL_LEN(isa); i++) {
+        k = tl_kernel_for(isa[i]);
+        if (k) failed += cmocka_run_group_tests_name(isa[i], tests, NULL, NULL);
+        else
+            print_message("%s: not on this processor, skipped\n", isa[i]);
+    }
+    return failed;
+}
