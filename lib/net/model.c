@@ -88,7 +88,7 @@ tl_status tl_model_with(const tl_model *m, tl_arena *a, tl_graph *g, tl_model **
     n->image.i = tl_graph_find(g, m->g->node[m->image.i].name);
     n->answer.i = tl_graph_find(g, m->g->node[m->answer.i].name);
     TL_CHECK(n->image.i >= 0 && n->answer.i >= 0, TL_EARG, "the new graph lacks the model's input or output");
-    n->raw.i = g->node[n->answer.i].x[0];
+    n->raw.i = tl_model_is_trunk(m) ? n->answer.i : g->node[n->answer.i].x[0];
     g->output = n->answer.i;
     *out = n;
     return TL_OK;

@@ -9,6 +9,8 @@
 #include <jansson.h>
 #include <string.h>
 
+#define TRUNK "features" /* tlc.task of a file without a head: its output is the features */
+
 static void drop_json(void *j) { json_decref(j); }
 
 static tl_status set_json(tl_onnx *m, const char *key, json_t *j)
@@ -49,7 +51,7 @@ static tl_status describe(const tl_model *m, tl_onnx *o, const char *const *extr
     o->graph_name = m->arch;
     TL_TRY(set_json(o, "tlc.classes", classes_json(&m->classes)));
     TL_TRY(set_json(o, "tlc.preprocess", preprocess_json(m)));
-    TL_TRY(tl_onnx_set_meta(o, "tlc.task", "classification"));
+    TL_TRY(tl_onnx_set_meta(o, "tlc.task", tl_model_is_trunk(m) ? TRUNK : "classification"));
     TL_TRY(tl_onnx_set_meta(o, "tlc.arch", m->arch));
     TL_TRY(tl_onnx_set_meta(o, "tlc.spec", m->spec));
     TL_TRY(tl_onnx_set_meta(o, "tlc.history", m->history));
@@ -183,12 +185,14 @@ tl_status tl_model_unpack(tl_arena *a, tl_bytes file, tl_model **out)
              "(export --with-preprocessing): such a file is for other programs; use the one it was exported from");
     TL_TRY(tl_graph_from_onnx(o, a, &m->g));
     m->answer.i = tl_graph_output(m->g);
-    m->raw.i = m->g->node[m->answer.i].x[0];
+    const char *task = tl_onnx_meta_find(o, "tlc.task");
+    bool trunk = task && !strcmp(task, TRUNK);
+    m->raw.i = trunk ? m->answer.i : m->g->node[m->answer.i].x[0];
     TL_CHECK(m->g->n >= 2 && !m->g->node[0].nx, TL_EFORMAT, "the model has no picture input");
     TL_TRY(meta_text(m, o, "tlc.arch", &m->arch));
     TL_TRY(meta_text(m, o, "tlc.spec", &m->spec));
     TL_TRY(meta_text(m, o, "tlc.history", &m->history));
-    TL_TRY(read_classes(m, o));
+    if (!trunk) TL_TRY(read_classes(m, o));
     TL_TRY(read_preprocess(m, o));
     *out = m;
     return TL_OK;

@@ -71,6 +71,8 @@ typedef struct tl_model {
     const char *spec;               /* the experiment spec it was trained with, "" when unknown */
     const char *history;            /* one line per thing done to it */
 } tl_model;
+/* Published weights often come without a head: a model whose output is its features, good for transfer only. It has no classes. */
+static inline bool tl_model_is_trunk(const tl_model *m) { return m->raw.i == m->answer.i; }
 
 typedef struct {
     const tl_backbone *backbone;

@@ -53,6 +53,8 @@ static tl_status adopt(tl_model *m, const tl_model *from, uint64_t seed)
     const tl_graph *f = from->g;
     int classes = old->node[m->raw.i].s.c;
     TL_NEW(g);
+    TL_CHECK(!tl_model_is_trunk(from), TL_ESPEC, "the pretrained model has layers of other sizes and no head, so its graph cannot be "
+             "taken as it is; set arch, n_layers and alpha to those of the file (%s)", from->arch);
     TL_CHECK(tl_same(f->node[from->image.i].s, old->node[m->image.i].s), TL_ESPEC,
              "the pretrained model is pruned and takes %dx%dx%d pictures; set input_image_size to that",
              f->node[from->image.i].s.c, f->node[from->image.i].s.h, f->node[from->image.i].s.w);
