@@ -32,13 +32,16 @@ static tl_val block(tl_graph *g, tl_val x, const tl_backbone_conf *c, int b, int
     return OP(g, tl_name(g, "%s_add", at), add, IN(x, y), 0);
 }
 
-static void build(tl_graph *g, tl_val x, const tl_backbone *self, const tl_backbone_conf *c, tl_pyramid *out)
+static void build(tl_graph *g, tl_val x, const tl_backbone *self, const tl_backbone_conf *conf, tl_pyramid *out)
 {
     static const struct { int expand, out, n, stride; } row[] = {
         { 1, 16, 1, 1 }, { 6, 24, 2, 2 }, { 6, 32, 3, 2 }, { 6, 64, 4, 2 }, { 6, 96, 3, 1 }, { 6, 160, 3, 2 }, { 6, 320, 1, 1 },
     };
+    tl_backbone_conf own = *conf;
+    const tl_backbone_conf *c = &own;
     int b = 0, level = 1;
     (void)self;
+    if (!(own.bn_momentum > 0)) own.bn_momentum = 0.999f;
     g->block = 0;
     x = tl_conv_bn(g, x, c, "conv1", "bn_conv1", (tl_conv_spec){ width(32, c->alpha), 3, 2, 1 });
     x = tl_relu_as(g, x, "re_lu_0", c->act);
