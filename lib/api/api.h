@@ -1,0 +1,25 @@
+/* api.h - what the tasks of the public interface share. SPDX-License-Identifier: MIT */
+#ifndef TL_API_H
+#define TL_API_H
+#include "pass.h"
+#include "trainer.h"
+
+/* Tell the listener, if it listens. */
+void tl_say(const tl_listener *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* A checked spec, its warnings told. path NULL: *out stays NULL. */
+tl_status tl_spec_open(tl_arena *a, const char *path, const tl_list *overrides, unsigned needs, const tl_listener *l, const tl_classification_spec **out);
+/* Did the user give this field of a section ("train_config") of the spec? */
+bool tl_spec_says(const char *section, const void *obj, const char *field);
+/* The file, with a hint when the same model lies beside it under the other suffix (.tlt, .onnx). */
+tl_status tl_model_open(tl_arena *a, const char *path, const char *key, tl_model **out);
+/* How this model wants its pictures; nothing random. */
+tl_loader_conf tl_loader_for(const tl_model *m, int batch);
+/* Refuse to overwrite unless asked. */
+tl_status tl_may_write(const char *path, bool overwrite);
+/* Class names, a line each. */
+tl_status tl_classes_read(tl_arena *a, const char *path, tl_list *out);
+/* Name the unreadable pictures: the first to the listener, all in FOLDER/unreadable.txt when folder is not NULL. */
+tl_status tl_report_bad(tl_arena *a, const tl_loader *l, const char *folder, const tl_listener *to, int *count);
+double tl_now(void); /* seconds */
+#endif

@@ -1,0 +1,176 @@
+/* classification_train.c - from a spec to a trained classifier. SPDX-License-Identifier: MIT */
+#include "api.h"
+#include "statusjson.h"
+#include <string.h>
+
+typedef struct {
+    tl_arena                     *a;
+    const tl_train_opts          *o;
+    const tl_listener            *l;
+    const tl_classification_spec *spec;
+    const tl_backbone            *backbone;
+    tl_dataset                   *train, *val;
+    tl_model                     *model;
+} job;
+
+static tl_status open_data(job *j)
+{
+    tl_list given = { 0, NULL };
+    const char *report;
+    if (j->o->classmap) TL_TRY(tl_classes_read(j->a, j->o->classmap, &given));
+    TL_TRY(tl_formats[0]->scan(j->a, j->spec->train->train_dataset_path, given.n ? &given : NULL, &j->train));
+    TL_TRY(tl_formats[0]->scan(j->a, j->spec->train->val_dataset_path, &j->train->classes, &j->val));
+    TL_TRY(tl_dataset_report(j->a, j->train, j->val, &report));
+    if (j->l->say) j->l->say(j->l->ctx, report);
+    return TL_OK;
+}
+
+/* The activation the spec asks for; relu when it does not. */
+static tl_status activation(const tl_model_config *m, tl_relu *out)
+{
+    const char *type = m->activation ? m->activation->activation_type : "relu";
+    *out = (tl_relu){ 0 };
+    if (!strcmp(type, "relu")) return TL_OK;
+    if (!strcmp(type, "relu6")) { out->max = 6; return TL_OK; }
+    TL_CHECK(!strcmp(type, "leaky_relu"), TL_ESPEC, "model_config.activation: '%s' is not available here; relu, relu6 and leaky_relu are", type);
+    const tl_pair *alpha = tl_map_find(&m->activation->activation_parameters, "alpha");
+    out->slope = alpha ? alpha->value : 0.1f;
+    return TL_OK;
+}
+
+static tl_status build(job *j)
+{
+    const tl_model_config *m = j->spec->model;
+    tl_model_conf c = {
+        .backbone = j->backbone, .head = tl_head_at(0), .own_head = m->retain_head, .c = j->spec->c, .h = j->spec->h, .w = j->spec->w,
+        .classes = j->train->classes.n, .seed = (uint64_t)j->spec->train->random_seed,
+        .conf = { .bn = m->use_batch_norm, .bias = m->use_bias, .pooling = m->use_pooling, .all_projections = m->all_projections,
+                  .bn_eps = j->spec->bn_epsilon, .bn_momentum = j->spec->bn_momentum, .dropout = m->dropout },
+    };
+    TL_TRY(activation(m, &c.conf.act));
+    TL_TRY(tl_model_build(j->a, &c, &j->model));
+    j->model->classes = j->train->classes;
+    j->model->filter = m->resize_interpolation_method ? TL_BICUBIC : TL_BILINEAR;
+    j->model->center_crop = j->spec->train->enable_center_crop;
+    j->model->mode = j->spec->train->preprocess_mode;
+    return tl_norm_for(j->model->mode, c.c, j->spec->has_mean ? j->spec->mean : NULL, &j->model->norm);
+}
+
+/* Weights, and, where the spec does not say otherwise, the way of preparing pictures that they were trained with. */
+static tl_status start_from(job *j)
+{
+    const tl_train_config *t = j->spec->train;
+    tl_model *from;
+    tl_transfer report;
+    if (!t->pretrained_model_path) {
+        tl_say(j->l, "no pretrained_model_path: the network starts from random weights, which takes many pictures and epochs\n");
+        return TL_OK;
+    }
+    TL_TRY(tl_model_open(j->a, t->pretrained_model_path, j->o->key, &from));
+    const tl_model_config *m = j->spec->model;
+    TL_TRY(tl_model_transfer(j->model, from, m->batch_norm_config != NULL, m->activation != NULL, (uint64_t)t->random_seed, &report));
+    tl_say(j->l, "%s", report.text);
+    bool says = tl_spec_says("train_config", t, "preprocess_mode") || j->spec->has_mean;
+    int c = j->spec->c;
+    if (!says && c == from->g->node[from->image.i].s.c) {
+        j->model->norm = from->norm;
+        j->model->mode = from->mode;
+        tl_say(j->l, "pictures are prepared as for the pretrained weights (preprocess_mode %s)\n", from->mode);
+    }
+    return tl_model_note(j->model, "started from %s", tl_path_base(t->pretrained_model_path));
+}
+
+/* As in the original: frozen blocks keep their convolutions, freeze_bn keeps the running statistics. */
+static void freeze(job *j)
+{
+    tl_graph *g = j->model->g;
+    const tl_list *blocks = &j->spec->model->freeze_blocks;
+    for (int i = 0; i < g->n; i++) {
+        tl_node *d = &g->node[i];
+        if (d->op->is_scale) d->fixed_stats = j->spec->model->freeze_bn;
+        for (int k = 0; k < TL_MAX_PARAM; k++)
+            for (int b = 0; b < blocks->n && !d->op->is_scale; b++) d->p[k].frozen |= d->block == ((int *)blocks->at)[b];
+    }
+}
+
+static tl_status class_weights(const job *j, const float **out)
+{
+    const tl_list *given = &j->spec->train->class_weights, *classes = &j->train->classes;
+    float *w = tl_new(j->a, float, classes->n);
+    *out = NULL;
+    TL_NEW(w);
+    for (int i = 0; i < given->n; i++) {
+        const tl_pair *p = (const tl_pair *)given->at + i;
+        bool known = false;
+        for (int k = 0; k < classes->n; k++) known |= !strcmp(p->key, ((const char **)classes->at)[k]);
+        TL_CHECK(known, TL_ESPEC, "train_config.class_weights names '%s', which is no class of '%s'", p->key, j->train->root);
+    }
+    for (int k = 0; k < classes->n; k++) {
+        const tl_pair *p = tl_map_find(given, ((const char **)classes->at)[k]);
+        w[k] = p ? p->value : 1;
+    }
+    if (given->n) *out = w;
+    return TL_OK;
+}
+
+static tl_loader_conf loader(const job *j)
+{
+    const tl_train_config *t = j->spec->train;
+    tl_loader_conf c = tl_loader_for(j->model, t->batch_size_per_gpu);
+    c.random_crop = t->enable_random_crop;
+    c.color = t->enable_color_augmentation;
+    c.hflip = !t->disable_horizontal_flip;
+    c.threads = t->n_workers;
+    c.mixup_alpha = t->mixup_alpha;
+    c.smoothing = t->label_smoothing;
+    c.seed = (uint64_t)t->random_seed;
+    c.cache_bytes = (size_t)t->cache_mb << 20;
+    c.max_bad = t->max_unreadable;
+    return c;
+}
+
+/* What describes the run, in its folder: the whole spec and the order of the classes. */
+static tl_status describe(job *j)
+{
+    const char *spec, *path;
+    TL_TRY(tl_mkdirs(j->o->results_dir));
+    TL_TRY(tl_classification_spec_print(j->a, j->spec, &spec));
+    j->model->spec = spec;
+    TL_NEW(path = tl_path_join(j->a, j->o->results_dir, "experiment_spec.txt"));
+    TL_TRY(tl_file_write(path, spec, strlen(spec)));
+    TL_NEW(path = tl_path_join(j->a, j->o->results_dir, "classmap.json"));
+    TL_TRY(tl_classmap_write(path, &j->train->classes));
+    return tl_model_note(j->model, "tlc %s classification train: %d pictures of %d classes", tl_version(), j->train->sample.n, j->train->classes.n);
+}
+
+static tl_status train(job *j, tl_train_summary *out)
+{
+    const tl_train_config *t = j->spec->train;
+    bool pretrained = t->pretrained_model_path != NULL;
+    tl_trainer_conf c = {
+        .model = j->model, .train = j->train, .val = j->val, .loader = loader(j), .epochs = t->n_epochs, .seed = (uint64_t)t->random_seed,
+        .head_first = pretrained && j->spec->default_recipe, .compare = pretrained, .resume = j->o->resume, .results = j->o->results_dir,
+        .name = j->backbone->arch, .key = j->o->key, .listener = *j->l,
+    };
+    tl_train_result r;
+    tl_recipe_for(j->spec, &c.recipe);
+    TL_TRY(class_weights(j, &c.class_weight));
+    TL_TRY(tl_train(j->a, &c, &r));
+    *out = (tl_train_summary){ r.best_epoch, t->n_epochs, r.best_acc, r.best_path };
+    return TL_OK;
+}
+
+tl_status tl_classification_train(tl_arena *a, const tl_train_opts *o, const tl_listener *l, tl_train_summary *out)
+{
+    static const tl_listener deaf = { 0 };
+    job j = { .a = a, .o = o, .l = l ? l : &deaf };
+    TL_CHECK(o->experiment_spec && o->results_dir, TL_EARG, "training needs a spec and a results folder");
+    TL_TRY(tl_spec_open(a, o->experiment_spec, &o->overrides, TL_NEEDS_MODEL | TL_NEEDS_TRAIN, j.l, &j.spec));
+    TL_TRY(tl_backbone_find(j.spec->model->arch, j.spec->model->n_layers, &j.backbone));
+    TL_TRY(open_data(&j));
+    TL_TRY(build(&j));
+    TL_TRY(start_from(&j));
+    freeze(&j);
+    TL_TRY(describe(&j));
+    return train(&j, out);
+}

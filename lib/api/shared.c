@@ -1,0 +1,104 @@
+/* shared.c - what the tasks of the public interface share. SPDX-License-Identifier: MIT */
+#include "api.h"
+#include "text.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+void tl_say(const tl_listener *l, const char *fmt, ...)
+{
+    char text[4096];
+    va_list ap;
+    if (!l || !l->say) return;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    if (text[0]) l->say(l->ctx, text);
+}
+
+double tl_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+tl_status tl_spec_open(tl_arena *a, const char *path, const tl_list *overrides, unsigned needs, const tl_listener *l, const tl_classification_spec **out)
+{
+    const char *warnings;
+    *out = NULL;
+    if (!path) return TL_OK;
+    TL_TRY(tl_classification_spec_load(a, path, NULL, overrides->at, overrides->n, needs, out, &warnings));
+    tl_say(l, "%s", warnings);
+    return TL_OK;
+}
+
+bool tl_spec_says(const char *section, const void *obj, const char *field)
+{
+    return tl_msg_has(tl_field_find(tl_classification_msg.field, section)->msg, obj, field);
+}
+
+/* resnet_080.tlt asked for, resnet_080.onnx there: without a key models are plain ONNX. */
+static const char *other_suffix(tl_arena *a, const char *path)
+{
+    static const char *const suffix[] = { ".tlt", ".onnx", ".etlt", ".hdf5" };
+    const char *dot = strrchr(path, '.');
+    for (int i = 0; dot && i < TL_LEN(suffix); i++) {
+        const char *p = tl_printf(a, "%.*s%s", (int)(dot - path), path, suffix[i]);
+        if (p && tl_file_exists(p)) return p;
+    }
+    return NULL;
+}
+
+tl_status tl_model_open(tl_arena *a, const char *path, const char *key, tl_model **out)
+{
+    const char *other = tl_file_exists(path) ? NULL : other_suffix(a, path);
+    TL_CHECK(!other, TL_EIO, "there is no model '%s', but there is '%s'", path, other);
+    return tl_model_load(a, path, key, out);
+}
+
+tl_loader_conf tl_loader_for(const tl_model *m, int batch)
+{
+    tl_shape s = m->g->node[m->image.i].s;
+    return (tl_loader_conf){ .w = s.w, .h = s.h, .c = s.c, .filter = m->filter, .center_crop = m->center_crop, .norm = m->norm, .batch = batch,
+                             .max_bad = 1 };
+}
+
+tl_status tl_may_write(const char *path, bool overwrite)
+{
+    TL_CHECK(overwrite || !tl_file_exists(path), TL_EARG, "'%s' exists already; choose another name, or add --overwrite", path);
+    return TL_OK;
+}
+
+tl_status tl_classes_read(tl_arena *a, const char *path, tl_list *out)
+{
+    tl_bytes f;
+    TL_TRY(tl_file_read(a, path, 1 << 24, &f));
+    for (const char *s = (const char *)f.p, *end; *s; s = *end ? end + 1 : end) {
+        end = s + strcspn(s, "\n");
+        size_t n = (size_t)(end - s);
+        while (n && (s[n - 1] == '\r' || s[n - 1] == ' ')) n--;
+        if (!n) continue;
+        const char **slot = tl_add(a, out, const char *);
+        TL_NEW(slot);
+        TL_NEW(*slot = tl_strndup(a, s, n));
+    }
+    TL_CHECK(out->n >= 2, TL_EDATA, "'%s' must name at least two classes, a line each", path);
+    return TL_OK;
+}
+
+tl_status tl_report_bad(tl_arena *a, const tl_loader *l, const char *folder, const tl_listener *to, int *count)
+{
+    tl_list bad = tl_loader_bad(l);
+    tl_text t = tl_text_new(a);
+    const char *path = folder ? tl_path_join(a, folder, "unreadable.txt") : NULL;
+    *count = bad.n;
+    if (!bad.n) return TL_OK;
+    for (int i = 0; i < bad.n; i++) tl_textf(&t, "%s\n", ((tl_bad *)bad.at)[i].why);
+    const char *all = tl_text_end(&t);
+    TL_NEW(all);
+    tl_say(to, "warning: %d pictures cannot be read and are left out%s%s; the first: %s\n", bad.n, path ? "; all of them are listed in " : "",
+           path ? path : "", ((tl_bad *)bad.at)[0].why);
+    return path ? tl_file_write(path, all, strlen(all)) : TL_OK;
+}
