@@ -41,13 +41,20 @@ static void defaults(void **state)
 static void checks(void **state)
 {
     (void)state;
-    const struct { attr a; const char *error; } cases[] = {
+    const struct { attr a; const char *error;
+    } cases[] = {
         { { .k = 64 }, "k: expected a whole number from 1 to 63, found 64 (window size)" },
-        { { .k = 3, .slope = NAN }, "slope: expected a number from 0 to 0.1, found nan (below zero)" },
-        { { .k = 3, .slope = 0.5f }, "slope: expected a number from 0 to 0.1, found 0.5 (below zero)" },
-        { { .k = 3, .name = "tff" }, "name: expected one of \"tf\", \"caffe\", \"torch\", found tff; did you mean 'tf'? (preprocessing)" },
-        { { .k = 3, .ints = { 2, (int[]){ 3, 10 } } }, "ints: expected a whole number from 0 to 9, found 10 (digits)" },
-        { { .k = 3, .map = { 1, &(tl_pair){ "b", -1 } } }, "map: expected a number from 0 to 255, found -1 (means)" },
+        { { .k = 3, .slope = NAN },
+          "slope: expected a number from 0 to 0.1, found nan (below zero)" },
+        { { .k = 3, .slope = 0.5f },
+          "slope: expected a number from 0 to 0.1, found 0.5 (below zero)" },
+        { { .k = 3, .name = "tff" },
+          "name: expected one of \"tf\", \"caffe\", \"torch\", found tff; did you mean 'tf'? "
+          "(preprocessing)" },
+        { { .k = 3, .ints = { 2, (int[]){ 3, 10 } } },
+          "ints: expected a whole number from 0 to 9, found 10 (digits)" },
+        { { .k = 3, .map = { 1, &(tl_pair){ "b", -1 } } },
+          "map: expected a number from 0 to 255, found -1 (means)" },
     };
     for (int i = 0; i < TL_LEN(cases); i++) {
         assert_int_equal(tl_field_check(rows, &cases[i].a), TL_EARG);
@@ -59,16 +66,30 @@ static void checks(void **state)
 static void text_both_ways(void **state)
 {
     (void)state;
-    static const struct { const char *field, *text, *back; tl_status status; } cases[] = {
-        { "k", "0x10", "16", TL_OK }, { "mode", "nearest", "nearest", TL_OK }, { "mode", "0", "nearest", TL_OK },
-        { "slope", ".1f", "0.1", TL_OK }, { "nobias", "t", "true", TL_OK }, { "name", "tf", "tf", TL_OK },
-        { "ints", "1,2 , 3", "1, 2, 3", TL_OK }, { "ints", "[4]", "4", TL_OK }, { "ints", "", "", TL_OK }, { "ints", " [ ] ", "", TL_OK },
-        { "words", "a b, c", "a b, c", TL_OK }, { "map", "b=1, g=2.5,b=3", "b=3, g=2.5", TL_OK },
-        { "k", "", "k: expected a whole number from 1 to 63, found nothing (window size)", TL_EARG },
+    static const struct { const char *field, *text, *back; tl_status status;
+    } cases[] = {
+        { "k", "0x10", "16", TL_OK },
+        { "mode", "nearest", "nearest", TL_OK },
+        { "mode", "0", "nearest", TL_OK },
+        { "slope", ".1f", "0.1", TL_OK },
+        { "nobias", "t", "true", TL_OK },
+        { "name", "tf", "tf", TL_OK },
+        { "ints", "1,2 , 3", "1, 2, 3", TL_OK },
+        { "ints", "[4]", "4", TL_OK },
+        { "ints", "", "", TL_OK },
+        { "ints", " [ ] ", "", TL_OK },
+        { "words", "a b, c", "a b, c", TL_OK },
+        { "map", "b=1, g=2.5,b=3", "b=3, g=2.5", TL_OK },
+        { "k", "", "k: expected a whole number from 1 to 63, found nothing (window size)",
+          TL_EARG },
         { "k", "7x", "k: expected a whole number from 1 to 63, found 7x (window size)", TL_EARG },
-        { "mode", "liner", "mode: expected one of nearest, linear, found liner; did you mean 'linear'? (filter)", TL_EARG },
-        { "nobias", "yes", "nobias: expected true or false, found yes (leave the bias out)", TL_EARG },
-        { "ints", "1,,2", "ints: expected a whole number from 0 to 9, found nothing (digits)", TL_EARG },
+        { "mode", "liner",
+          "mode: expected one of nearest, linear, found liner; did you mean 'linear'? (filter)",
+          TL_EARG },
+        { "nobias", "yes", "nobias: expected true or false, found yes (leave the bias out)",
+          TL_EARG },
+        { "ints", "1,,2", "ints: expected a whole number from 0 to 9, found nothing (digits)",
+          TL_EARG },
         { "map", "b", "map: expected name=number, found 'b' (means)", TL_EARG },
         { "map", "=1", "map: expected name=number, found '=1' (means)", TL_EARG },
     };
@@ -161,9 +182,17 @@ static void growing(void **state)
 static void floats(void **state)
 {
     (void)state;
-    static const struct { float f; const char *s; } cases[] = {
-        { 0.1f, "0.1" }, { 5e-5f, "5e-05" }, { 16777217.0f, "16777216" }, { 1.0f / 3, "0.33333334" }, { 1e30f, "1e+30" },
-        { -0.0f, "-0" }, { INFINITY, "inf" }, { -INFINITY, "-inf" }, { NAN, "nan" },
+    static const struct { float f; const char *s;
+    } cases[] = {
+        { 0.1f, "0.1" },
+        { 5e-5f, "5e-05" },
+        { 16777217.0f, "16777216" },
+        { 1.0f / 3, "0.33333334" },
+        { 1e30f, "1e+30" },
+        { -0.0f, "-0" },
+        { INFINITY, "inf" },
+        { -INFINITY, "-inf" },
+        { NAN, "nan" },
     };
     bool comma = setlocale(LC_ALL, "de_DE.UTF-8") || setlocale(LC_ALL, "fr_FR.UTF-8");
     if (!comma) print_message("no locale with decimal commas here: only the C locale is tried\n");
@@ -182,9 +211,17 @@ static void floats(void **state)
 static void distances(void **state)
 {
     (void)state;
-    static const struct { const char *a, *b; int d; } cases[] = {
-        { "", "", 0 }, { "", "abc", 3 }, { "abc", "abc", 0 }, { "abc", "acb", 1 }, { "abc", "ab", 1 }, { "kitten", "sitting", 3 },
-        { "ca", "abc", 3 }, { "n_epoch", "n_epochs", 1 }, { "a cat", "an abct", 4 },
+    static const struct { const char *a, *b; int d;
+    } cases[] = {
+        { "", "", 0 },
+        { "", "abc", 3 },
+        { "abc", "abc", 0 },
+        { "abc", "acb", 1 },
+        { "abc", "ab", 1 },
+        { "kitten", "sitting", 3 },
+        { "ca", "abc", 3 },
+        { "n_epoch", "n_epochs", 1 },
+        { "a cat", "an abct", 4 },
     };
     for (int i = 0; i < TL_LEN(cases); i++) {
         assert_int_equal(tl_edit_distance(cases[i].a, cases[i].b), cases[i].d);
@@ -202,19 +239,35 @@ static void distances(void **state)
 static void utf8(void **state)
 {
     (void)state;
-    static const struct { const char *s; bool valid; } cases[] = {
-        { "", true }, { "a", true }, { "\xC3\xA9", true }, { "\xE2\x82\xAC", true }, { "\xF0\x9F\x98\x80", true }, { "\xEF\xBF\xBF", true },
-        { "\xC3", false }, { "\xA9", false }, { "\xC0\x80", false }, { "\xE0\x80\x80", false }, { "\xED\xA0\x80", false },
-        { "\xF4\x90\x80\x80", false }, { "\xF5\x80\x80\x80", false }, { "\xF0\x80\x80\x80", false }, { "\xE2\x82", false }, { "\xC3(", false },
+    static const struct { const char *s; bool valid;
+    } cases[] = {
+        { "", true },
+        { "a", true },
+        { "\xC3\xA9", true },
+        { "\xE2\x82\xAC", true },
+        { "\xF0\x9F\x98\x80", true },
+        { "\xEF\xBF\xBF", true },
+        { "\xC3", false },
+        { "\xA9", false },
+        { "\xC0\x80", false },
+        { "\xE0\x80\x80", false },
+        { "\xED\xA0\x80", false },
+        { "\xF4\x90\x80\x80", false },
+        { "\xF5\x80\x80\x80", false },
+        { "\xF0\x80\x80\x80", false },
+        { "\xE2\x82", false },
+        { "\xC3(", false },
     };
-    for (int i = 0; i < TL_LEN(cases); i++) assert_int_equal(tl_utf8_valid(cases[i].s, strlen(cases[i].s)), cases[i].valid);
+    for (int i = 0; i < TL_LEN(cases); i++)
+        assert_int_equal(tl_utf8_valid(cases[i].s, strlen(cases[i].s)), cases[i].valid);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults), cmocka_unit_test(checks), cmocka_unit_test(text_both_ways), cmocka_unit_test(messages),
-        cmocka_unit_test(growing), cmocka_unit_test(floats), cmocka_unit_test(distances), cmocka_unit_test(utf8),
+        cmocka_unit_test(defaults),  cmocka_unit_test(checks),  cmocka_unit_test(text_both_ways),
+        cmocka_unit_test(messages),  cmocka_unit_test(growing), cmocka_unit_test(floats),
+        cmocka_unit_test(distances), cmocka_unit_test(utf8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,7 +24,8 @@ typedef struct {
 } outer;
 
 static const char *const kinds[] = { "A", "B", "C", NULL };
-static const tl_field inner_rows[] = { TL_F(inner, x, TL_INT, 0, 0, 0, "a number"), TL_F(inner, y, TL_STR, 0, 0, 0, "a word"), TL_F_END };
+static const tl_field inner_rows[] = { TL_F(inner, x, TL_INT, 0, 0, 0, "a number"),
+                                       TL_F(inner, y, TL_STR, 0, 0, 0, "a word"), TL_F_END };
 static const tl_msg inner_msg = { "Inner", inner_rows, sizeof(inner), "Inner." };
 #define INNER(m, bits) TL_FX(outer, m, TL_MSG, 0, 0, 0, "inside", .flags = bits, .msg = &inner_msg)
 static const tl_field outer_rows[] = {
@@ -36,10 +37,17 @@ static const tl_field outer_rows[] = {
     TL_FX(outer, li, TL_INT, 0, 0, 0, "ints", .flags = TL_REPEATED),
     TL_FX(outer, lf, TL_FLOAT, 0, 0, 0, "floats", .flags = TL_REPEATED),
     TL_FX(outer, ls, TL_STR, 0, 0, 0, "strings", .flags = TL_REPEATED),
-    INNER(m, 0), INNER(lm, TL_REPEATED),
+    INNER(m, 0),
+    INNER(lm, TL_REPEATED),
     TL_FX(outer, mp, TL_FLOAT, 0, 0, 0, "a map", .flags = TL_MAP),
-    INNER(p, TL_ONEOF), INNER(q, TL_ONEOF),
-    INNER(two, 0), { .name = "two", .kind = TL_STR, .off = offsetof(outer, two_s), .help = "the old form", .flags = TL_LEGACY },
+    INNER(p, TL_ONEOF),
+    INNER(q, TL_ONEOF),
+    INNER(two, 0),
+    { .name = "two",
+      .kind = TL_STR,
+      .off = offsetof(outer, two_s),
+      .help = "the old form",
+      .flags = TL_LEGACY },
     INNER(gpu, TL_NOEFFECT),
     TL_F_END
 };
@@ -124,7 +132,8 @@ static void golden(void **state)
         const char *got = read_text(a, tl_text_end(&text), NULL, &m, &r) ? "error" : dump(a, m);
         if (strcmp(got, tab + 2)) {
             wrong++;
-            print_error("%.*s\n  protobuf %s\n  ours     %s %s\n", (int)token.n, line, tab + 2, got, strcmp(got, "error") ? "" : tl_errmsg());
+            print_error("%.*s\n  protobuf %s\n  ours     %s %s\n", (int)token.n, line, tab + 2, got,
+                        strcmp(got, "error") ? "" : tl_errmsg());
         }
     }
     assert_true(cases > 180);
@@ -388,7 +397,9 @@ static void no_memory(void **state)
         tl_report r;
         tl_text t = tl_text_new(a);
         tl_oom_countdown = n;
-        s = read_text(a, "s: \"a\" li: [1, 2, 3, 4, 5, 6, 7, 8, 9] m { x: 1 } mp { key: \"k\" value: 1 } lm {} ls: 'x' gpu {} z: 1",
+        s = read_text(a,
+                      "s: \"a\" li: [1, 2, 3, 4, 5, 6, 7, 8, 9] m { x: 1 } mp { key: \"k\" value: "
+                      "1 } lm {} ls: 'x' gpu {} z: 1",
                       (const char *[]){ "mp.a=3", "ls=a,b", "q.y=\"b\"", NULL }, &m, &r);
         if (s == TL_ESPEC) tl_prototxt_print(&t, &outer_msg, m);
         if (s == TL_ESPEC) s = tl_text_end(&t) ? TL_OK : TL_ENOMEM;
@@ -402,8 +413,10 @@ static void no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(golden), cmocka_unit_test(every_error), cmocka_unit_test(every_override), cmocka_unit_test(round_trip),
-        cmocka_unit_test(without_effect), cmocka_unit_test(too_many), cmocka_unit_test(no_memory),
+        cmocka_unit_test(golden),         cmocka_unit_test(every_error),
+        cmocka_unit_test(every_override), cmocka_unit_test(round_trip),
+        cmocka_unit_test(without_effect), cmocka_unit_test(too_many),
+        cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -96,7 +96,8 @@ tl_status tl_field_mismatch(const tl_field *f, const char *found)
     tl_nearest n = { .word = found };
     for (int i = 0; f->names && f->names[i]; i++) tl_nearest_try(&n, f->names[i]);
     if (n.best && strcmp(n.best, found)) snprintf(mean, sizeof mean, "; did you mean '%s'?", n.best);
-    return tl_fail(TL_EARG, "%s: expected %s, found %s%s (%s)", f->name, buf, *found ? found : "nothing", mean, f->help);
+    return tl_fail(TL_EARG, "%s: expected %s, found %s%s (%s)", f->name, buf,
+                   *found ? found : "nothing", mean, f->help);
 }
 
 /* ---- Elements: a member that is not a list is a list of one ---- */
@@ -252,7 +253,9 @@ const char *tl_field_get(tl_arena *a, const tl_field *f, const void *obj)
     elements e = elements_of(f, obj);
     for (int i = 0; i < e.n; i++) {
         if (i) tl_text_add(&t, ", ", 2);
-        if (f->flags & TL_MAP) tl_textf(&t, "%s=", ((const tl_pair *)((const tl_list *)tl_field_at(f, obj))->at)[i].key);
+        if (f->flags & TL_MAP)
+            tl_textf(&t,
+                     "%s=", ((const tl_pair *)((const tl_list *)tl_field_at(f, obj))->at)[i].key);
         tl_value_put(&t, f, e.at + (size_t)i * e.step, false);
     }
     return tl_text_end(&t);
@@ -325,7 +328,9 @@ static void type_text(tl_text *t, const tl_field *f)
 {
     static const char *const kinds[] = { "int", "float", "bool", "string", "enum", "message" };
     if (f->flags & TL_MAP) tl_textf(t, "map<string, float>");
-    else tl_textf(t, "%s%s", f->flags & TL_REPEATED ? "repeated " : "", f->kind == TL_MSG ? f->msg->name : kinds[f->kind]);
+    else
+        tl_textf(t, "%s%s", f->flags & TL_REPEATED ? "repeated " : "",
+                 f->kind == TL_MSG ? f->msg->name : kinds[f->kind]);
 }
 
 static void allowed_text(tl_text *t, const tl_field *f)

@@ -17,9 +17,9 @@
 #define TL_FX(T, m, k, d, l, h, text, ...) \
     { .name = #m, .kind = k, .off = offsetof(T, m), .def = d, .lo = l, .hi = h, .help = text, __VA_ARGS__ }
 
-/* tlc.h has the functions on lists of rows (list NULL: no rows). tl_field_check: every number within lo..hi (lo == hi:
- * any), every name one of names, TL_EARG otherwise. tl_field_set: strings without quotes; lists take "a, b" or "[a, b]" and
- * maps "key=1, other=2". */
+/* tlc.h has the functions on lists of rows (list NULL: no rows). tl_field_check: every number
+ * within lo..hi (lo == hi: any), every name one of names, TL_EARG otherwise. tl_field_set: strings
+ * without quotes; lists take "a, b" or "[a, b]" and maps "key=1, other=2". */
 /* A Markdown table of the rows, for docs/ref. */
 void      tl_field_markdown(tl_text *out, const tl_field *list);
 

@@ -1,5 +1,6 @@
 /* lexer.c - the words of protobuf's text format. SPDX-License-Identifier: MIT */
 #include "lexer.h"
+#include <stdio.h>
 #include <string.h>
 
 tl_lexer tl_lexer_new(const char *file, const char *text, size_t n)
@@ -87,6 +88,15 @@ tl_token tl_lexer_next(tl_lexer *l)
 }
 
 bool tl_token_is(const tl_token *t, char sign) { return t->kind == TL_TOK_SIGN && t->at[0] == sign; }
+
+tl_shown tl_token_show(const tl_token *t)
+{
+    tl_shown out;
+    if (t->kind == TL_TOK_END) snprintf(out.s, sizeof out.s, "the end of the text");
+    else if (t->n > 40) snprintf(out.s, sizeof out.s, "'%.37s...'", t->at);
+    else snprintf(out.s, sizeof out.s, "'%.*s'", (int)t->n, t->at);
+    return out;
+}
 
 /* ---- Escapes ---- */
 static int digit_value(char c, int base)

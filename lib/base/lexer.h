@@ -31,6 +31,9 @@ typedef struct {
 tl_lexer tl_lexer_new(const char *file, const char *text, size_t n);
 tl_token tl_lexer_next(tl_lexer *l);
 bool     tl_token_is(const tl_token *t, char sign);
+/* The token in quotes, for a message, cut short. */
+typedef struct { char s[48]; } tl_shown;
+tl_shown tl_token_show(const tl_token *t);
 /* Append what a string token stands for. False: *why says what is wrong with an escape. */
 bool     tl_token_string(const tl_token *t, tl_text *out, const char **why);
 #endif

@@ -7,73 +7,42 @@
  *   - a message that belongs to an enclosing message means that a '}' is missing: the enclosing
  *     message goes on;
  *   - after what cannot begin a field the rest of the line is skipped. */
-#include "prototxt.h"
-#include "lexer.h"
+#include "prototxt_reader.h"
 #include <stdio.h>
 #include <string.h>
-
-/* A message that is being read, and those around it. */
-typedef struct frame {
-    const struct frame *up;
-    const tl_msg       *msg;
-    void               *obj;
-    const char         *name;   /* of the field that holds it; NULL for the outermost */
-    tl_place            open;
-    bool                silent; /* inside a field without effect: one warning is enough */
-} frame;
-
-typedef struct {
-    tl_report *report;
-    tl_lexer   lex;
-    tl_token   tok;      /* the next, not yet read */
-    tl_text    word;     /* the scalar at hand, quotes and escapes resolved */
-    int        leave;    /* this many frames end here: a '}' was missing */
-    bool       argument; /* the text is a command-line argument: it has no lines */
-} reader;
 
 /* A map entry; TL_MAP rows are read as protobuf defines maps, as messages of key and value. */
 typedef struct { uint64_t set; const char *key; float value; } entry;
 
 /* ---- Tokens ---- */
-static void next(reader *r)
+void tl_reader_next(tl_reader *r)
 {
     r->tok = tl_lexer_next(&r->lex);
     if (r->argument) r->tok.place = (tl_place){ r->lex.place.file, 0, 0 };
 }
 
-static bool accept(reader *r, char sign)
+static bool accept(tl_reader *r, char sign)
 {
     if (!tl_token_is(&r->tok, sign)) return false;
-    next(r);
+    tl_reader_next(r);
     return true;
 }
 
 static bool opens(const tl_token *t) { return tl_token_is(t, '{') || tl_token_is(t, '<'); }
 static bool closes(const tl_token *t) { return tl_token_is(t, '}') || tl_token_is(t, '>'); }
 
-/* A token for a message, cut short. */
-typedef struct { char s[48]; } shown;
-static shown show(const tl_token *t)
-{
-    shown out;
-    if (t->kind == TL_TOK_END) snprintf(out.s, sizeof out.s, "the end of the text");
-    else if (t->n > 40) snprintf(out.s, sizeof out.s, "'%.37s...'", t->at);
-    else snprintf(out.s, sizeof out.s, "'%.*s'", (int)t->n, t->at);
-    return out;
-}
-
 /* Skip to what may begin the next field: the end of this line, or a closing brace. */
-static void skip_line(reader *r)
+static void skip_line(tl_reader *r)
 {
     int line = r->tok.place.line, depth = 0;
     while (r->tok.kind != TL_TOK_END && (depth || r->tok.place.line == line)) {
         if (closes(&r->tok) && depth-- == 0) return;
         if (opens(&r->tok)) depth++;
-        next(r);
+        tl_reader_next(r);
     }
 }
 
-static void skip_value(reader *r)
+static void skip_value(tl_reader *r)
 {
     int depth = 0;
     do {
@@ -82,8 +51,8 @@ static void skip_value(reader *r)
         else if (closes(&r->tok) || tl_token_is(&r->tok, ']')) depth--;
         else if (!depth) accept(r, '-');
         bool text = r->tok.kind == TL_TOK_STRING;
-        next(r);
-        while (!depth && text && r->tok.kind == TL_TOK_STRING) next(r);
+        tl_reader_next(r);
+        while (!depth && text && r->tok.kind == TL_TOK_STRING) tl_reader_next(r);
     } while (depth && r->tok.kind != TL_TOK_END);
 }
 
@@ -101,10 +70,9 @@ static bool find_home(const tl_msg *m, const char *name, tl_text *path)
     return false;
 }
 
-static const char *title(const frame *f) { return f->name ? f->name : f->msg->name; }
+static const char *title(const tl_frame *f) { return f->name ? f->name : f->msg->name; }
 
-/* Of two rows with one name, what follows chooses. */
-static const tl_field *find_row(const tl_msg *m, const char *name, bool message)
+const tl_field *tl_reader_row(const tl_msg *m, const char *name, bool message)
 {
     const tl_field *first = tl_field_find(m->field, name);
     for (const tl_field *f = first; f && f->name; f++) {
@@ -114,12 +82,11 @@ static const tl_field *find_row(const tl_msg *m, const char *name, bool message)
     return first;
 }
 
-/* Report a name that m does not have; *guess is the row to go on with, or NULL. */
-static tl_status unknown(tl_report *r, const frame *f, const char *name, tl_place at, const tl_field **guess)
+tl_status tl_reader_unknown(tl_report *r, const tl_frame *f, const char *name, tl_place at, const tl_field **guess)
 {
     char home[256];
     tl_text path = tl_text_on(home, sizeof home);
-    const frame *root = f;
+    const tl_frame *root = f;
     while (root->up) root = root->up;
     *guess = NULL;
     if (find_home(root->msg, name, &path))
@@ -131,7 +98,7 @@ static tl_status unknown(tl_report *r, const frame *f, const char *name, tl_plac
 }
 
 /* ---- Giving a field ---- */
-static tl_status note_noeffect(tl_report *r, const frame *f, const tl_field *row)
+tl_status tl_reader_noeffect(tl_report *r, const tl_frame *f, const tl_field *row)
 {
     if (f->silent || !(row->flags & TL_NOEFFECT)) return TL_OK;
     const char *path = row->name;
@@ -144,9 +111,7 @@ static tl_status note_noeffect(tl_report *r, const frame *f, const tl_field *row
     return TL_OK;
 }
 
-/* The row, already given, with which `row` cannot stand beside: itself, its namesake, or another
- * member of the oneof. */
-static const tl_field *rival(const frame *f, const tl_field *row)
+const tl_field *tl_reader_rival(const tl_frame *f, const tl_field *row)
 {
     for (const tl_field *g = f->msg->field; g->name; g++) {
         bool same = !strcmp(g->name, row->name), both = g->flags & row->flags & TL_ONEOF;
@@ -156,10 +121,10 @@ static const tl_field *rival(const frame *f, const tl_field *row)
 }
 
 /* Mark the row as given; *taken tells that something stands in its way. */
-static tl_status give(tl_report *r, const frame *f, const tl_field *row, tl_place at, bool *taken)
+static tl_status give(tl_report *r, const tl_frame *f, const tl_field *row, tl_place at, bool *taken)
 {
     bool list = row->flags & (TL_REPEATED | TL_MAP), again = tl_msg_given(f->msg, f->obj, row);
-    const tl_field *other = list ? NULL : rival(f, row);
+    const tl_field *other = list ? NULL : tl_reader_rival(f, row);
     *taken = other;
     if (other) {
         int line = tl_report_place(r, f->obj, other->name).line;
@@ -170,18 +135,18 @@ static tl_status give(tl_report *r, const frame *f, const tl_field *row, tl_plac
     }
     if (again) return TL_OK; /* one more element */
     tl_msg_give(f->msg, f->obj, row);
-    TL_TRY(note_noeffect(r, f, row));
+    TL_TRY(tl_reader_noeffect(r, f, row));
     return tl_report_mark(r, f->obj, row->name, at);
 }
 
 /* ---- Values ---- */
-static tl_status read_message(reader *r, const frame *f, char close);
+static tl_status read_message(tl_reader *r, const tl_frame *f, char close);
 
 /* Adjacent strings are one string. */
-static tl_status read_string(reader *r, bool *ok)
+static tl_status read_string(tl_reader *r, bool *ok)
 {
     *ok = true;
-    for (; r->tok.kind == TL_TOK_STRING; next(r)) {
+    for (; r->tok.kind == TL_TOK_STRING; tl_reader_next(r)) {
         const char *why;
         if (!tl_token_string(&r->tok, &r->word, &why)) {
             *ok = false;
@@ -192,7 +157,7 @@ static tl_status read_string(reader *r, bool *ok)
 }
 
 /* One int, float, bool, enum or string to its place; a value that does not fit leaves it as it is. */
-static tl_status read_scalar(reader *r, const tl_field *row, void *at)
+static tl_status read_scalar(tl_reader *r, const tl_field *row, void *at)
 {
     tl_place place = r->tok.place;
     tl_token first = r->tok;
@@ -200,7 +165,7 @@ static tl_status read_scalar(reader *r, const tl_field *row, void *at)
     r->word.n = 0;
     tl_text_add(&r->word, "", 0);
     if (first.kind == TL_TOK_BAD) {
-        next(r);
+        tl_reader_next(r);
         return tl_report_error(r->report, place, "%s", first.why);
     }
     if (!quoted && accept(r, '-')) tl_text_add(&r->word, "-", 1);
@@ -208,9 +173,9 @@ static tl_status read_scalar(reader *r, const tl_field *row, void *at)
         TL_TRY(read_string(r, &ok));
     } else if (r->tok.kind == TL_TOK_NAME || r->tok.kind == TL_TOK_NUMBER) {
         tl_text_add(&r->word, r->tok.at, r->tok.n);
-        next(r);
+        tl_reader_next(r);
     } else {
-        tl_field_mismatch(row, show(&first).s);
+        tl_field_mismatch(row, tl_token_show(&first).s);
         skip_line(r);
         return tl_report_error(r->report, place, "%s", tl_errmsg());
     }
@@ -220,21 +185,21 @@ static tl_status read_scalar(reader *r, const tl_field *row, void *at)
         tl_status s = tl_value_set(r->report->arena, row, r->word.at, at);
         if (s != TL_EARG) return s;
     } else {
-        tl_field_mismatch(row, quoted ? show(&first).s : r->word.at);
+        tl_field_mismatch(row, quoted ? tl_token_show(&first).s : r->word.at);
     }
     return tl_report_error(r->report, place, "%s", tl_errmsg());
 }
 
-static tl_status read_inner(reader *r, const frame *f, const tl_field *row, const tl_msg *m, void *obj)
+static tl_status read_inner(tl_reader *r, const tl_frame *f, const tl_field *row, const tl_msg *m, void *obj)
 {
-    frame inner = { f, m, obj, row->name, r->tok.place, f->silent || (row->flags & TL_NOEFFECT) };
+    tl_frame inner = { f, m, obj, row->name, r->tok.place, f->silent || (row->flags & TL_NOEFFECT) };
     char close = tl_token_is(&r->tok, '{') ? '}' : '>';
-    next(r);
+    tl_reader_next(r);
     TL_TRY(tl_report_mark(r->report, obj, NULL, inner.open));
     return read_message(r, &inner, close);
 }
 
-static tl_status read_entry(reader *r, const frame *f, const tl_field *row, tl_list *l)
+static tl_status read_entry(tl_reader *r, const tl_frame *f, const tl_field *row, tl_list *l)
 {
     const tl_field rows[] = {
         TL_FX(entry, key, TL_STR, 0, 0, 0, "name in the map", .flags = TL_REQUIRED),
@@ -253,14 +218,14 @@ static tl_status read_entry(reader *r, const frame *f, const tl_field *row, tl_l
 }
 
 /* One value: the member itself, or one more element of a list or map. */
-static tl_status read_one(reader *r, const frame *f, const tl_field *row)
+static tl_status read_one(tl_reader *r, const tl_frame *f, const tl_field *row)
 {
     tl_arena *a = r->report->arena;
     void *at = tl_field_at(row, f->obj);
     if ((row->kind == TL_MSG || (row->flags & TL_MAP)) && !opens(&r->tok)) {
         tl_place place = r->tok.place;
         tl_field message = { .name = row->name, .kind = TL_MSG, .help = row->help };
-        tl_field_mismatch(&message, show(&r->tok).s);
+        tl_field_mismatch(&message, tl_token_show(&r->tok).s);
         skip_value(r);
         return tl_report_error(r->report, place, "%s", tl_errmsg());
     }
@@ -286,7 +251,7 @@ static tl_status read_one(reader *r, const frame *f, const tl_field *row)
     return TL_OK;
 }
 
-static tl_status read_value(reader *r, const frame *f, const tl_field *row)
+tl_status tl_reader_value(tl_reader *r, const tl_frame *f, const tl_field *row)
 {
     if (!tl_token_is(&r->tok, '[')) return read_one(r, f, row);
     tl_place at = r->tok.place;
@@ -294,32 +259,33 @@ static tl_status read_value(reader *r, const frame *f, const tl_field *row)
         skip_value(r);
         return tl_report_error(r->report, at, "%s takes one value, not a list", row->name);
     }
-    next(r);
+    tl_reader_next(r);
     if (accept(r, ']')) return TL_OK;
     do TL_TRY(read_one(r, f, row)); while (!r->leave && accept(r, ','));
     if (r->leave || accept(r, ']')) return TL_OK;
     at = r->tok.place;
-    shown found = show(&r->tok);
+    tl_shown found = tl_token_show(&r->tok);
     skip_line(r);
     return tl_report_error(r->report, at, "%s: expected ',' or ']', found %s", row->name, found.s);
 }
 
 /* ---- Fields and messages ---- */
 /* How many frames up a message of this name lives; 0: nowhere. */
-static int frames_to(const frame *f, const char *name)
+static int frames_to(const tl_frame *f, const char *name)
 {
     int n = 1;
     for (f = f->up; f; f = f->up, n++) {
-        const tl_field *row = find_row(f->msg, name, true);
+        const tl_field *row = tl_reader_row(f->msg, name, true);
         if (row && row->kind == TL_MSG) return n;
     }
     return 0;
 }
 
-static tl_status missing_brace(reader *r, const frame *f, tl_place at, const char *before)
+static tl_status missing_brace(tl_reader *r, const tl_frame *f, tl_place at, const char *before)
 {
     if (!f->open.line) return tl_report_error(r->report, at, "expected '}' before %s", before);
-    return tl_report_error(r->report, at, "expected '}' before %s, to close '%s' of line %d", before, title(f), f->open.line);
+    return tl_report_error(r->report, at, "expected '}' before %s, to close '%s' of line %d",
+                           before, title(f), f->open.line);
 }
 
 typedef struct { char s[64]; } word; /* a name, cut to more than any known name has */
@@ -331,62 +297,63 @@ static word word_of(const tl_token *t)
 }
 
 /* "n_epochs:" and then the next field: the value was forgotten. */
-static bool forgotten(const reader *r, const frame *f, const tl_token *name)
+static bool forgotten(const tl_reader *r, const tl_frame *f, const tl_token *name)
 {
     return r->tok.kind == TL_TOK_NAME && r->tok.place.line > name->place.line
         && tl_field_find(f->msg->field, word_of(&r->tok).s);
 }
 
 /* What comes after the name, and the value. */
-static tl_status read_rest(reader *r, const frame *f, const tl_field *row, const tl_token *name)
+static tl_status read_rest(tl_reader *r, const tl_frame *f, const tl_field *row, const tl_token *name)
 {
     bool scalar = row->kind != TL_MSG && !(row->flags & TL_MAP), taken;
     const tl_token sign = r->tok;
     bool colon = accept(r, ':'), equals = !colon && accept(r, '=');
     TL_TRY(give(r->report, f, row, name->place, &taken));
     if (equals || (scalar && !colon))
-        TL_TRY(tl_report_error(r->report, sign.place, "expected ':' after '%s', found %s", row->name, show(&sign).s));
+        TL_TRY(tl_report_error(r->report, sign.place, "expected ':' after '%s', found %s",
+                               row->name, tl_token_show(&sign).s));
     if (taken) {
         skip_value(r);
         return TL_OK;
     }
-    if (!scalar || !forgotten(r, f, name)) return read_value(r, f, row);
+    if (!scalar || !forgotten(r, f, name)) return tl_reader_value(r, f, row);
     tl_field_mismatch(row, "the end of the line");
     return tl_report_error(r->report, sign.place, "%s", tl_errmsg());
 }
 
 /* Whether a message follows the name; the reader stays where it is. */
-static bool message_follows(reader r)
+static bool message_follows(tl_reader r)
 {
     if (!accept(&r, ':')) accept(&r, '=');
     return opens(&r.tok);
 }
 
-static tl_status read_field(reader *r, const frame *f)
+static tl_status read_field(tl_reader *r, const tl_frame *f)
 {
     const tl_token name = r->tok;
     const word w = word_of(&name);
-    const reader before = *r;
-    next(r);
+    const tl_reader before = *r;
+    tl_reader_next(r);
     bool message = message_follows(*r);
-    const tl_field *row = find_row(f->msg, w.s, message);
+    const tl_field *row = tl_reader_row(f->msg, w.s, message);
     if (row) return read_rest(r, f, row, &name);
     int leave = message ? frames_to(f, w.s) : 0;
     if (leave) { /* the enclosing message will read this field */
         *r = before;
         r->leave = leave;
-        return missing_brace(r, f, name.place, show(&name).s);
+        return missing_brace(r, f, name.place, tl_token_show(&name).s);
     }
-    TL_TRY(unknown(r->report, f, w.s, name.place, &row));
-    if (row) row = find_row(f->msg, row->name, message);
-    if (row && !rival(f, row)) return read_rest(r, f, row, &name);
+    TL_TRY(tl_reader_unknown(r->report, f, w.s, name.place, &row));
+    if (row) row = tl_reader_row(f->msg, row->name, message);
+    if (row && !tl_reader_rival(f, row)) return read_rest(r, f, row, &name);
     if (!accept(r, ':')) accept(r, '=');
     skip_value(r);
     return TL_OK;
 }
 
 /* Fields up to `close` (0: the end of the text). */
-static tl_status read_message(reader *r, const frame *f, char close)
+static tl_status read_message(tl_reader *r, const tl_frame *f, char close)
 {
     for (;;) {
         if (r->tok.kind == TL_TOK_END) {
@@ -396,7 +363,7 @@ static tl_status read_message(reader *r, const frame *f, char close)
         if (close && closes(&r->tok)) {
             bool right = tl_token_is(&r->tok, close);
             tl_place at = r->tok.place;
-            next(r);
+            tl_reader_next(r);
             return right ? TL_OK : tl_report_error(r->report, at, "expected '%c' to close '%s'", close, title(f));
         }
         if (r->tok.kind == TL_TOK_NAME) {
@@ -406,98 +373,20 @@ static tl_status read_message(reader *r, const frame *f, char close)
             continue;
         }
         tl_token bad = r->tok;
-        if (closes(&r->tok)) next(r);
+        if (closes(&r->tok)) tl_reader_next(r);
         else skip_line(r);
         TL_TRY(bad.why ? tl_report_error(r->report, bad.place, "%s", bad.why)
-                       : tl_report_error(r->report, bad.place, "expected the name of a field of %s, found %s", title(f), show(&bad).s));
+                       : tl_report_error(r->report, bad.place,
+                                         "expected the name of a field of %s, found %s", title(f),
+                                         tl_token_show(&bad).s));
     }
 }
 
 tl_status tl_prototxt_read(tl_report *report, const char *file, const char *text, size_t n, const tl_msg *m, void *obj)
 {
-    reader r = { .report = report, .lex = tl_lexer_new(file, text, n), .word = tl_text_new(report->arena) };
-    frame root = { .msg = m, .obj = obj, .open = r.lex.place };
+    tl_reader r = { .report = report, .lex = tl_lexer_new(file, text, n), .word = tl_text_new(report->arena) };
+    tl_frame root = { .msg = m, .obj = obj, .open = r.lex.place };
     TL_TRY(tl_report_mark(report, obj, NULL, root.open));
-    next(&r);
+    tl_reader_next(&r);
     return read_message(&r, &root, 0);
-}
-
-/* ---- Command-line arguments ---- */
-/* What an argument gives replaces what the file gave: namesakes and other members of the oneof. */
-static void clear_rivals(const frame *f, const tl_field *row)
-{
-    for (const tl_field *g; (g = rival(f, row)) && g != row;) tl_msg_unset(f->msg, f->obj, g);
-}
-
-static tl_status give_argument(tl_report *r, const frame *f, const tl_field *row, tl_place at)
-{
-    clear_rivals(f, row);
-    tl_msg_give(f->msg, f->obj, row);
-    TL_TRY(note_noeffect(r, f, row));
-    return tl_report_mark(r, f->obj, row->name, at);
-}
-
-/* Values with quotes or braces are read as in a file; others are plain text. */
-static bool as_in_file(const char *value)
-{
-    static const char signs[] = "{<\"'";
-    return *value && (strchr(signs, *value) || (*value == '[' && strpbrk(value, signs)));
-}
-
-static tl_status assign(reader *r, const frame *f, const tl_field *row, const char *key, const char *value, tl_place at)
-{
-    if (!key) tl_msg_unset(f->msg, f->obj, row);
-    TL_TRY(give_argument(r->report, f, row, at));
-    if (as_in_file(value) && !key) {
-        r->lex = tl_lexer_new(at.file, value, strlen(value));
-        next(r);
-        TL_TRY(read_value(r, f, row));
-        if (r->tok.kind == TL_TOK_END) return TL_OK;
-        return tl_report_error(r->report, at, "%s: expected one value, found %s after it", row->name, show(&r->tok).s);
-    }
-    float v;
-    tl_status s = key ? tl_value_set(r->report->arena, row, value, &v)
-                      : tl_field_set(r->report->arena, row, f->obj, value);
-    if (s == TL_EARG) {
-        s = tl_report_error(r->report, at, "%s", tl_errmsg());
-        if (!key) tl_msg_unset(f->msg, f->obj, row);
-        return s;
-    }
-    return s || !key ? s : tl_map_set(r->report->arena, tl_field_at(row, f->obj), key, v);
-}
-
-/* From "a.b.c=value", where f stands and path begins at a. */
-static tl_status follow(reader *r, const frame *f, const char *path, const char *equals, tl_place at)
-{
-    size_t n = strcspn(path, ".=");
-    bool last = path[n] == '=';
-    const word w = word_of(&(tl_token){ .at = path, .n = n });
-    const tl_field *row = find_row(f->msg, w.s, !last || equals[1] == '{' || equals[1] == '<');
-    if (!row) return unknown(r->report, f, w.s, at, &row);
-    if (last) return assign(r, f, row, NULL, equals + 1, at);
-    if (row->flags & TL_MAP) {
-        const char *key = tl_strndup(r->report->arena, path + n + 1, (size_t)(equals - path) - n - 1);
-        TL_NEW(key);
-        return assign(r, f, row, key, equals + 1, at);
-    }
-    if (row->kind != TL_MSG || (row->flags & TL_REPEATED))
-        return tl_report_error(r->report, at, "%s has no fields that could be set one by one", row->name);
-    void **obj = tl_field_at(row, f->obj);
-    TL_TRY(give_argument(r->report, f, row, at));
-    if (!*obj) {
-        TL_NEW(*obj = tl_msg_new(r->report->arena, row->msg));
-        TL_TRY(tl_report_mark(r->report, *obj, NULL, at));
-    }
-    frame inner = { f, row->msg, *obj, row->name, at, f->silent || (row->flags & TL_NOEFFECT) };
-    return follow(r, &inner, path + n + 1, equals, at);
-}
-
-tl_status tl_prototxt_override(tl_report *report, const tl_msg *m, void *obj, const char *argument)
-{
-    tl_place at = { argument, 0, 0 };
-    const char *equals = strchr(argument, '=');
-    if (!equals) return tl_report_error(report, at, "expected name=value, as in train_config.n_epochs=3");
-    reader r = { .report = report, .word = tl_text_new(report->arena), .argument = true };
-    frame root = { .msg = m, .obj = obj, .open = at };
-    return follow(&r, &root, argument, equals, at);
 }

@@ -147,7 +147,11 @@ bool tl_utf8_valid(const char *text, size_t n)
 {
     const unsigned char *s = (const unsigned char *)text, *end = s + n;
     while (s < end) {
-        int more = *s < 0x80 ? 0 : *s >= 0xC2 && *s < 0xE0 ? 1 : (*s & 0xF0) == 0xE0 ? 2 : *s >= 0xF0 && *s < 0xF5 ? 3 : -1;
+        int more = *s < 0x80                 ? 0
+                   : *s >= 0xC2 && *s < 0xE0 ? 1
+                   : (*s & 0xF0) == 0xE0     ? 2
+                   : *s >= 0xF0 && *s < 0xF5 ? 3
+                                             : -1;
         if (more < 0 || end - s <= more) return false;
         if ((*s == 0xE0 && s[1] < 0xA0) || (*s == 0xED && s[1] > 0x9F)) return false;
         if ((*s == 0xF0 && s[1] < 0x90) || (*s == 0xF4 && s[1] > 0x8F)) return false;
@@ -187,7 +191,8 @@ int tl_edit_distance(const char *a, const char *b)
 
 void tl_nearest_try(tl_nearest *n, const char *candidate)
 {
-    int len = (int)strlen(n->word), far = len < 6 ? len / 2 : len / 3, d = tl_edit_distance(n->word, candidate);
+    int len = (int)strlen(n->word), far = len < 6 ? len / 2 : len / 3;
+    int d = strcasecmp(n->word, candidate) ? tl_edit_distance(n->word, candidate) : 0;
     if (d > far || (n->best && d >= n->distance)) return;
     n->best = candidate;
     n->distance = d;

@@ -81,7 +81,9 @@ static tl_status move(loader *l, const tl_field *from, const tl_msg *to, void *o
     tl_lr_config *lr = l->t->lr_config;
     tl_place at = tl_report_place(&l->report, lr, from->name);
     const tl_field *row = tl_field_find(to->field, from->name);
-    if (!row) return tl_report_warn(&l->report, at, "'%s' has no effect with scheduler \"%s\"", from->name, lr->scheduler);
+    if (!row)
+        return tl_report_warn(&l->report, at, "'%s' has no effect with scheduler \"%s\"",
+                              from->name, lr->scheduler);
     const char *text = tl_field_get(l->arena, from, lr);
     TL_NEW(text);
     tl_status s = tl_field_set(l->arena, row, obj, text);
@@ -100,9 +102,15 @@ static tl_status upgrade_schedule(loader *l)
     for (const tl_field *f = m->field; f->name && !old; f++)
         if ((f->flags & TL_LEGACY) && tl_report_marked(&l->report, lr, f->name)) old = f;
     const char *form = lr->step ? "step" : lr->soft_anneal ? "soft_anneal" : lr->cosine ? "cosine" : NULL;
-    if (!old) return form ? TL_OK : FAULT(l->t, "lr_config", "lr_config: expected one of step, soft_anneal, cosine in it");
+    if (!old)
+        return form ? TL_OK
+                    : FAULT(l->t, "lr_config",
+                            "lr_config: expected one of step, soft_anneal, cosine in it");
     if (form)
-        return FAULT(lr, old->name, "lr_config: '%s' is the form of TLT 2.0 and '%s { ... }' that of 3.0; use one of them", old->name, form);
+        return FAULT(
+            lr, old->name,
+            "lr_config: '%s' is the form of TLT 2.0 and '%s { ... }' that of 3.0; use one of them",
+            old->name, form);
     if (!tl_report_marked(&l->report, lr, "scheduler"))
         return FAULT(lr, NULL, "lr_config: 'scheduler' is missing, one of \"step\", \"soft_anneal\", \"cosine\"");
     if (!lr->scheduler) return TL_OK; /* given, but not one of these: reported */
@@ -160,7 +168,8 @@ static tl_status check_needs(loader *l)
 static tl_status check_size(loader *l)
 {
     static const char form[] = "expected \"C,H,W\" with C 1 or 3 and H, W at least 16, as in \"3,224,224\"";
-    static const tl_field row = { "input_image_size", TL_INT, 0, 0, 1, 16384, "channels, height, width", TL_REPEATED, NULL, NULL, NULL };
+    static const tl_field row = { "input_image_size",        TL_INT,      0,    0,    1,   16384,
+                                  "channels, height, width", TL_REPEATED, NULL, NULL, NULL };
     tl_list size = { 0, NULL };
     tl_status s = tl_field_set(l->arena, &row, &size, l->m->input_image_size);
     if (s == TL_EARG) return FAULT(l->m, row.name, "%s", tl_errmsg());
@@ -174,25 +183,25 @@ static tl_status check_size(loader *l)
     return TL_OK;
 }
 
-/* Sizes a family comes in (the first is what 0 means, none: one size) and the numbers of its blocks. */
-typedef struct { const char *name; int layers[6], first_block, last_block; } arch;
+/* Sizes a family comes in (none: one size), the one that n_layers 0 means, and the numbers of its blocks. */
+typedef struct { const char *name; int layers[6], usual, first_block, last_block; } arch;
 static const arch archs[] = {
-    { "resnet", { 18, 10, 34, 50, 101 }, 0, 4 }, { "vgg", { 16, 19 }, 1, 5 },
-    { "darknet", { 19, 53 }, 0, 5 },             { "cspdarknet", { 19, 53 }, 0, 5 },
-    { "alexnet", { 0 }, 1, 8 },                  { "googlenet", { 0 }, 0, 9 },
-    { "mobilenet_v1", { 0 }, 0, 13 },            { "mobilenet_v2", { 0 }, 0, 18 },
-    { "squeezenet", { 0 }, 0, 8 },               { "efficientnet_b0", { 0 }, 0, 8 },
-    { "efficientnet_b1", { 0 }, 0, 8 },
+    { "resnet", { 10, 18, 34, 50, 101 }, 18, 0, 4 }, { "vgg", { 16, 19 }, 16, 1, 5 },
+    { "darknet", { 19, 53 }, 19, 0, 5 },             { "cspdarknet", { 19, 53 }, 19, 0, 5 },
+    { "alexnet", { 0 }, 0, 1, 8 },                   { "googlenet", { 0 }, 0, 0, 9 },
+    { "mobilenet_v1", { 0 }, 0, 0, 13 },             { "mobilenet_v2", { 0 }, 0, 0, 18 },
+    { "squeezenet", { 0 }, 0, 0, 8 },                { "efficientnet_b0", { 0 }, 0, 0, 8 },
+    { "efficientnet_b1", { 0 }, 0, 0, 8 },
 };
 
 static tl_status check_layers(loader *l, const arch *a)
 {
     tl_model_config *m = l->m;
-    if (!a->layers[0]) {
+    if (!a->usual) {
         if (m->n_layers) TL_TRY(CAUTION(m, "n_layers", "n_layers has no effect: %s comes in one size", a->name));
         return TL_OK;
     }
-    if (!m->n_layers) m->n_layers = a->layers[0];
+    if (!m->n_layers) m->n_layers = a->usual;
     char buf[128];
     tl_text sizes = tl_text_on(buf, sizeof buf);
     for (const int *n = a->layers; *n; n++) {
@@ -223,7 +232,9 @@ static tl_status check_model(loader *l)
     if (act && !act->activation_type && !tl_report_marked(&l->report, act, "activation_type"))
         TL_TRY(FAULT(act, NULL, "activation: 'activation_type' is missing"));
     if (l->m->byom_model && *l->m->byom_model)
-        TL_TRY(FAULT(l->m, "byom_model", "byom_model: models of the original's own sealed form cannot be read; choose an arch"));
+        TL_TRY(FAULT(
+            l->m, "byom_model",
+            "byom_model: models of the original's own sealed form cannot be read; choose an arch"));
     const tl_bn_config *bn = l->m->batch_norm_config;
     l->out->bn_momentum = bn ? bn->momentum : 0.9f;
     l->out->bn_epsilon = bn ? bn->epsilon : 1e-5f;
@@ -236,11 +247,22 @@ static tl_status check_optimizer(loader *l)
     const tl_optimizer_config *c = l->t->optimizer;
     tl_optimizer *o = &l->out->optimizer;
     if (!c) return TL_OK;
-    if (c->sgd) *o = (tl_optimizer){ .kind = TL_SGD, .momentum = c->sgd->momentum, .decay = c->sgd->decay, .nesterov = c->sgd->nesterov };
+    if (c->sgd)
+        *o = (tl_optimizer){ .kind = TL_SGD,
+                             .momentum = c->sgd->momentum,
+                             .decay = c->sgd->decay,
+                             .nesterov = c->sgd->nesterov };
     else if (c->adam)
-        *o = (tl_optimizer){ .kind = TL_ADAM, .beta1 = c->adam->beta_1, .beta2 = c->adam->beta_2, .epsilon = c->adam->epsilon, .decay = c->adam->decay };
+        *o = (tl_optimizer){ .kind = TL_ADAM,
+                             .beta1 = c->adam->beta_1,
+                             .beta2 = c->adam->beta_2,
+                             .epsilon = c->adam->epsilon,
+                             .decay = c->adam->decay };
     else if (c->rmsprop)
-        *o = (tl_optimizer){ .kind = TL_RMSPROP, .rho = c->rmsprop->rho, .epsilon = c->rmsprop->epsilon, .decay = c->rmsprop->decay };
+        *o = (tl_optimizer){ .kind = TL_RMSPROP,
+                             .rho = c->rmsprop->rho,
+                             .epsilon = c->rmsprop->epsilon,
+                             .decay = c->rmsprop->decay };
     else return FAULT(l->t, "optimizer", "optimizer: expected one of sgd, adam, rmsprop in it");
     return TL_OK;
 }
@@ -254,7 +276,9 @@ static tl_status check_points(loader *l, const tl_soft_anneal_config *c)
                      (double)p[0], (double)c->soft_start));
     for (int i = 1; i < n; i++)
         if (p[i] <= p[i - 1])
-            return FAULT(c, "annealing_points", "annealing_points: expected ascending numbers, found %g after %g", (double)p[i], (double)p[i - 1]);
+            return FAULT(c, "annealing_points",
+                         "annealing_points: expected ascending numbers, found %g after %g",
+                         (double)p[i], (double)p[i - 1]);
     return TL_OK;
 }
 
@@ -263,14 +287,24 @@ static tl_status check_schedule(loader *l)
     const tl_lr_config *c = l->t->lr_config;
     tl_schedule *s = &l->out->schedule;
     if (c && c->step) {
-        *s = (tl_schedule){ .kind = TL_LR_STEP, .base = c->step->learning_rate, .gamma = c->step->gamma, .step_size = c->step->step_size };
+        *s = (tl_schedule){ .kind = TL_LR_STEP,
+                            .base = c->step->learning_rate,
+                            .gamma = c->step->gamma,
+                            .step_size = c->step->step_size };
     } else if (c && c->soft_anneal) {
         const tl_soft_anneal_config *a = c->soft_anneal;
-        *s = (tl_schedule){ .kind = TL_LR_SOFT_ANNEAL, .base = a->learning_rate, .soft_start = a->soft_start, .divider = a->annealing_divider,
-                            .n_points = a->annealing_points.n, .points = a->annealing_points.at };
+        *s = (tl_schedule){ .kind = TL_LR_SOFT_ANNEAL,
+                            .base = a->learning_rate,
+                            .soft_start = a->soft_start,
+                            .divider = a->annealing_divider,
+                            .n_points = a->annealing_points.n,
+                            .points = a->annealing_points.at };
         return check_points(l, a);
     } else if (c && c->cosine) {
-        *s = (tl_schedule){ .kind = TL_LR_COSINE, .base = c->cosine->learning_rate, .soft_start = c->cosine->soft_start, .min_ratio = c->cosine->min_lr_ratio };
+        *s = (tl_schedule){ .kind = TL_LR_COSINE,
+                            .base = c->cosine->learning_rate,
+                            .soft_start = c->cosine->soft_start,
+                            .min_ratio = c->cosine->min_lr_ratio };
     }
     return TL_OK;
 }
@@ -289,8 +323,10 @@ static tl_status add_scope(loader *l, const char *s, size_t n)
         if (!strcmp(types[i], word)) { *member[i] = true; return TL_OK; }
         tl_nearest_try(&near, types[i]);
     }
-    return FAULT(l->t->reg_config, "scope", "scope: expected Conv2D, DepthwiseConv2D or Dense, found \"%s\"%s%s%s", word,
-                 near.best ? "; did you mean '" : "", near.best ? near.best : "", near.best ? "'?" : "");
+    return FAULT(l->t->reg_config, "scope",
+                 "scope: expected Conv2D, DepthwiseConv2D or Dense, found \"%s\"%s%s%s", word,
+                 near.best ? "; did you mean '" : "", near.best ? near.best : "",
+                 near.best ? "'?" : "");
 }
 
 static tl_status check_regularizer(loader *l)
@@ -321,13 +357,16 @@ static tl_status check_mean(loader *l)
     for (int i = 0; i < n; i++) {
         const tl_pair *p = tl_map_find(mean, n == 3 ? color[i] : grey[i]);
         if (!p || mean->n != n)
-            return FAULT(l->t, "image_mean", n == 3 ? "image_mean: expected the keys \"b\", \"g\" and \"r\", for 3 channels"
-                                                    : "image_mean: expected the key \"l\", for 1 channel");
+            return FAULT(
+                l->t, "image_mean",
+                n == 3 ? "image_mean: expected the keys \"b\", \"g\" and \"r\", for 3 channels"
+                       : "image_mean: expected the key \"l\", for 1 channel");
         l->out->mean[i] = p->value;
     }
     l->out->has_mean = true;
     if (strcmp(l->t->preprocess_mode, "caffe"))
-        return CAUTION(l->t, "image_mean", "image_mean has no effect with preprocess_mode \"%s\"", l->t->preprocess_mode);
+        return CAUTION(l->t, "image_mean", "image_mean has no effect with preprocess_mode \"%s\"",
+                       l->t->preprocess_mode);
     return TL_OK;
 }
 
@@ -350,15 +389,17 @@ static tl_status read_all(loader *l, const char *path, const char *text, const c
 static tl_status check_all(loader *l)
 {
     static tl_status (*const steps[])(loader *) = {
-        make_all, upgrade_optimizer, upgrade_schedule, complete_recipe, check_needs, check_size, check_arch, check_model,
-        check_optimizer, check_schedule, check_regularizer, check_augmentation, check_mean,
+        make_all,          upgrade_optimizer,  upgrade_schedule, complete_recipe, check_needs,
+        check_size,        check_arch,         check_model,      check_optimizer, check_schedule,
+        check_regularizer, check_augmentation, check_mean,
     };
     for (int i = 0; i < TL_LEN(steps); i++) TL_TRY(steps[i](l));
     return TL_OK;
 }
 
-tl_status tl_classification_spec_load(tl_arena *a, const char *path, const char *text, const char *const *overrides, int n,
-                                      unsigned needs, const tl_classification_spec **out, const char **warnings)
+tl_status tl_classification_spec_load(tl_arena *a, const char *path, const char *text,
+                                      const char *const *overrides, int n, unsigned needs,
+                                      const tl_classification_spec **out, const char **warnings)
 {
     loader l = { .arena = a, .report = tl_report_new(a), .needs = needs };
     TL_NEW(l.out = tl_new(a, tl_classification_spec, 1));
@@ -386,7 +427,9 @@ tl_status tl_classification_spec_print(tl_arena *a, const tl_classification_spec
 {
     tl_text t = tl_text_new(a);
     tl_textf(&t, "# Classification experiment, whole, with defaults.\n");
-    if (s->default_recipe) tl_textf(&t, "# Neither optimizer nor lr_config is given: the recipe for small sets will be used.\n");
+    if (s->default_recipe)
+        tl_textf(&t, "# Neither optimizer nor lr_config is given: the recipe for small sets will "
+                     "be used.\n");
     tl_prototxt_print(&t, &tl_classification_msg, s->experiment);
     TL_NEW(*text = tl_text_end(&t));
     return TL_OK;

@@ -10,7 +10,11 @@
 
 /* ---- The messages ---- */
 typedef struct { uint64_t set; float momentum, epsilon; } tl_bn_config;
-typedef struct { uint64_t set; const char *activation_type; tl_list activation_parameters; /* tl_pair */ } tl_activation_config;
+typedef struct {
+    uint64_t set;
+    const char *activation_type;
+    tl_list activation_parameters; /* tl_pair */
+} tl_activation_config;
 
 typedef struct {
     uint64_t    set;
@@ -28,7 +32,12 @@ typedef struct {
 typedef struct { uint64_t set; float lr, decay, momentum; bool nesterov; } tl_sgd_config;
 typedef struct { uint64_t set; float lr, beta_1, beta_2, epsilon, decay; } tl_adam_config;
 typedef struct { uint64_t set; float lr, rho, epsilon, decay; } tl_rmsprop_config;
-typedef struct { uint64_t set; tl_sgd_config *sgd; tl_adam_config *adam; tl_rmsprop_config *rmsprop; } tl_optimizer_config;
+typedef struct {
+    uint64_t set;
+    tl_sgd_config *sgd;
+    tl_adam_config *adam;
+    tl_rmsprop_config *rmsprop;
+} tl_optimizer_config;
 
 typedef struct { uint64_t set; float learning_rate; int step_size; float gamma; } tl_step_config;
 typedef struct {
@@ -100,7 +109,12 @@ typedef struct {
     bool        enable_center_crop;
 } tl_eval_config;
 
-typedef struct { uint64_t set; tl_eval_config *eval_config; tl_model_config *model_config; tl_train_config *train_config; } tl_experiment;
+typedef struct {
+    uint64_t set;
+    tl_eval_config *eval_config;
+    tl_model_config *model_config;
+    tl_train_config *train_config;
+} tl_experiment;
 extern const tl_msg tl_classification_msg; /* of tl_experiment */
 
 /* ---- What they mean ---- */
@@ -126,7 +140,11 @@ typedef struct {
 } tl_schedule;
 
 typedef enum { TL_REG_NONE, TL_REG_L1, TL_REG_L2 } tl_regularizer_kind;
-typedef struct { tl_regularizer_kind kind; float weight; bool conv, depthwise, dense; } tl_regularizer; /* layer types it is for */
+typedef struct {
+    tl_regularizer_kind kind;
+    float weight;
+    bool conv, depthwise, dense;
+} tl_regularizer; /* layer types it is for */
 
 typedef struct tl_classification_spec {
     const tl_experiment   *experiment;   /* the messages, as printed */
@@ -135,7 +153,8 @@ typedef struct tl_classification_spec {
     const tl_eval_config  *eval;
     int                    c, h, w;      /* network input */
     float                  bn_momentum, bn_epsilon;
-    bool                   default_recipe; /* neither optimizer nor lr_config was given: ours, made for small sets, is wanted */
+    bool default_recipe; /* neither optimizer nor lr_config was given: ours, made for small sets, is
+                            wanted */
     tl_optimizer           optimizer;    /* with default_recipe: not meaningful */
     tl_schedule            schedule;
     tl_regularizer         regularizer;
@@ -153,8 +172,9 @@ enum {
 /* Read, override, complete and check a spec before any picture is touched. text NULL: the file at
  * path; otherwise path only names the text in messages. TL_ESPEC: tl_errmsg() holds every error with
  * its place. *warnings: one a line, or "". */
-tl_status tl_classification_spec_load(tl_arena *a, const char *path, const char *text, const char *const *overrides, int n,
-                                      unsigned needs, const tl_classification_spec **out, const char **warnings);
+tl_status tl_classification_spec_load(tl_arena *a, const char *path, const char *text,
+                                      const char *const *overrides, int n, unsigned needs,
+                                      const tl_classification_spec **out, const char **warnings);
 /* The whole spec in 3.0 form, with defaults; it can be loaded again. */
 tl_status tl_classification_spec_print(tl_arena *a, const tl_classification_spec *s, const char **text);
 

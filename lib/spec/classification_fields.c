@@ -45,18 +45,23 @@ MESSAGE(activation, "Activation", T, "The activation, in place of the architectu
 #define T tl_model_config
 static const tl_field model_rows[] = {
     TL_FX(T, arch, TL_STR, 0, 0, 0, "the backbone", .flags = TL_REQUIRED, .names = tl_arch_names),
-    TL_FX(T, input_image_size, TL_STR, 0, 0, 0, "\"C,H,W\": channels (3 or 1), height, width (at least 16)", .sdef = "3,224,224"),
-    TL_FX(T, resize_interpolation_method, TL_ENUM, 0, 0, 0, "how pictures are resized", .names = filters),
+    TL_FX(T, input_image_size, TL_STR, 0, 0, 0,
+          "\"C,H,W\": channels (3 or 1), height, width (at least 16)", .sdef = "3,224,224"),
+    TL_FX(T, resize_interpolation_method, TL_ENUM, 0, 0, 0, "how pictures are resized",
+          .names = filters),
     INT(n_layers, 0, 0, 1000, "depth of a resnet (0: 18), vgg (16), darknet or cspdarknet (19)"),
-    BOOL(retain_head, 0, "the architecture's own classifier instead of average pooling and one dense layer"),
+    BOOL(retain_head, 0,
+         "the architecture's own classifier instead of average pooling and one dense layer"),
     BOOL(use_batch_norm, 1, "batch norm after convolutions; unset is false in the original"),
     BOOL(use_bias, 0, "biases in convolutions"),
     BOOL(use_pooling, 0, "max pooling instead of strides"),
     BOOL(all_projections, 0, "a 1x1 convolution on every shortcut"),
     BOOL(freeze_bn, 0, "batch norm keeps its stored statistics"),
-    TL_FX(T, freeze_blocks, TL_INT, 0, 0, 32, "numbers of the blocks that are not trained", .flags = TL_REPEATED),
+    TL_FX(T, freeze_blocks, TL_INT, 0, 0, 32, "numbers of the blocks that are not trained",
+          .flags = TL_REPEATED),
     FLOAT(dropout, 0, 0, 0.99, "share of features dropped before the classifier while training"),
-    MSG(batch_norm_config, bn, 0, "momentum and epsilon of batch norm; 0.9 and 1e-5 when not given"),
+    MSG(batch_norm_config, bn, 0,
+        "momentum and epsilon of batch norm; 0.9 and 1e-5 when not given"),
     MSG(activation, activation, 0, "the activation, in place of the architecture's own"),
     STR(byom_model, "a model of one's own, in the original's sealed form; not supported"),
     TL_F_END
@@ -125,9 +130,9 @@ MESSAGE(step, "StepLrConfig", T, "The rate falls by a factor per step, continuou
 
 #define T tl_soft_anneal_config
 static const tl_field soft_anneal_rows[] = {
-    RATE, SOFT_START,
-    FLOAT(annealing_divider, 10, 1, 1e6, "divides the rate at each point"),
-    TL_FX(T, annealing_points, TL_FLOAT, 0, 0, 1, "shares of the training at which the rate is divided", .flags = TL_REPEATED),
+    RATE, SOFT_START, FLOAT(annealing_divider, 10, 1, 1e6, "divides the rate at each point"),
+    TL_FX(T, annealing_points, TL_FLOAT, 0, 0, 1,
+          "shares of the training at which the rate is divided", .flags = TL_REPEATED),
     TL_F_END
 };
 MESSAGE(soft_anneal, "SoftAnnealLrConfig", T, "The rate rises, stays, and is divided at the points.");
@@ -149,7 +154,8 @@ static const tl_field lr_rows[] = {
     MSG(step, step, TL_ONEOF, "a factor per step"),
     MSG(soft_anneal, soft_anneal, TL_ONEOF, "divided at given points"),
     MSG(cosine, cosine, TL_ONEOF, "half a cosine"),
-    TL_FX(T, scheduler, TL_STR, 0, 0, 0, "which of the three; the fields below belong to it", .flags = TL_LEGACY, .names = schedules),
+    TL_FX(T, scheduler, TL_STR, 0, 0, 0, "which of the three; the fields below belong to it",
+          .flags = TL_LEGACY, .names = schedules),
     OLD(learning_rate, TL_FLOAT, "as in the schedule's message"),
     OLD(soft_start, TL_FLOAT, "as in the schedule's message"),
     OLD(annealing_points, TL_STR, "the points, separated by commas"),
@@ -166,9 +172,10 @@ MESSAGE(lr, "LRConfig", T, "How the learning rate changes.");
 #define T tl_reg_config
 static const tl_field reg_rows[] = {
     TL_FX(T, type, TL_STR, 0, 0, 0, "penalty on weights", .sdef = "None", .names = regularizers),
-    TL_FX(T, scope, TL_STR, 0, 0, 0, "layer types, separated by commas: Conv2D, DepthwiseConv2D, Dense", .sdef = "Conv2D,Dense"),
-    FLOAT(weight_decay, 0, 0, 1000, "factor of the penalty"),
-    TL_F_END
+    TL_FX(T, scope, TL_STR, 0, 0, 0,
+          "layer types, separated by commas: Conv2D, DepthwiseConv2D, Dense",
+          .sdef = "Conv2D,Dense"),
+    FLOAT(weight_decay, 0, 0, 1000, "factor of the penalty"), TL_F_END
 };
 MESSAGE(reg, "RegConfig", T, "weight_decay times the sum of |w| (L1) or of w squared (L2), added to the loss.");
 #undef T
@@ -209,28 +216,45 @@ static const tl_field train_rows[] = {
     STR(train_dataset_path, "folder of training pictures, one folder per class"),
     STR(val_dataset_path, "folder of validation pictures, the same classes"),
     STR(pretrained_model_path, "model to start from: an ONNX file that tlc wrote"),
-    MSG(optimizer, optimizer, 0, "the optimizer; with neither this nor lr_config, a recipe made for small sets is used"),
-    { .name = "optimizer", .kind = TL_STR, .off = offsetof(T, optimizer_2_0), .help = "the optimizer's name; its rate is in lr_config",
-      .flags = TL_LEGACY, .names = optimizers },
+    MSG(optimizer, optimizer, 0,
+        "the optimizer; with neither this nor lr_config, a recipe made for small sets is used"),
+    { .name = "optimizer",
+      .kind = TL_STR,
+      .off = offsetof(T, optimizer_2_0),
+      .help = "the optimizer's name; its rate is in lr_config",
+      .flags = TL_LEGACY,
+      .names = optimizers },
     INT(batch_size_per_gpu, 16, 1, 65536, "pictures in a training step"),
     INT(n_epochs, 20, 1, 1000000, "passes over the training pictures"),
     INT(n_workers, 0, 0, 1024, "threads that read pictures; 0: by the number of processors"),
     MSG(reg_config, reg, 0, "penalty on weights"),
     MSG(lr_config, lr, 0, "how the learning rate changes"),
-    INT(random_seed, 42, 0, 2147483647, "the same seed gives the same weights; 0: another one each time"),
+    INT(random_seed, 42, 0, 2147483647,
+        "the same seed gives the same weights; 0: another one each time"),
     BOOL(enable_random_crop, 0, "train on random parts of the pictures"),
     BOOL(enable_center_crop, 0, "validate on the middle of the pictures, their shape kept"),
-    BOOL(enable_color_augmentation, 0, "random hue, saturation and contrast; with enable_random_crop only"),
-    FLOAT(label_smoothing, 0, 0, 0.99, "share of each target spread over all classes; real here, while the original reads it and does nothing"),
-    TL_FX(T, preprocess_mode, TL_STR, 0, 0, 0, "how pixels become numbers; must be as in the pretrained model", .sdef = "caffe", .names = modes),
+    BOOL(enable_color_augmentation, 0,
+         "random hue, saturation and contrast; with enable_random_crop only"),
+    FLOAT(label_smoothing, 0, 0, 0.99,
+          "share of each target spread over all classes; real here, while the original reads it "
+          "and does nothing"),
+    TL_FX(T, preprocess_mode, TL_STR, 0, 0, 0,
+          "how pixels become numbers; must be as in the pretrained model", .sdef = "caffe",
+          .names = modes),
     FLOAT(mixup_alpha, 0, 0, 100, "mix pairs of pictures by Beta(alpha, alpha); 0: do not"),
-    TL_FX(T, model_parallelism, TL_FLOAT, 0, 0, 0, "shares of several GPUs", .flags = TL_REPEATED | TL_NOEFFECT),
-    TL_FX(T, image_mean, TL_FLOAT, 0, 0, 255, "mean of the pixels: keys b, g, r, or l for grey; caffe mode only", .flags = TL_MAP),
+    TL_FX(T, model_parallelism, TL_FLOAT, 0, 0, 0, "shares of several GPUs",
+          .flags = TL_REPEATED | TL_NOEFFECT),
+    TL_FX(T, image_mean, TL_FLOAT, 0, 0, 255,
+          "mean of the pixels: keys b, g, r, or l for grey; caffe mode only", .flags = TL_MAP),
     BOOL(disable_horizontal_flip, 0, "do not mirror training pictures at random"),
     MSG(visualizer, visualizer, TL_NOEFFECT, "what is logged beside numbers"),
-    TL_FX(T, class_weights, TL_FLOAT, 0, 0, 1e6, "weight of a class in the loss, by its name; 1 where not named", .flags = TL_MAP | TL_EXTRA),
-    TL_FX(T, max_unreadable, TL_FLOAT, 0.01, 0, 1, "stop when a larger share of the pictures cannot be read", .flags = TL_EXTRA),
-    TL_FX(T, cache_mb, TL_INT, 1024, 0, 1 << 30, "megabytes of decoded pictures kept in memory", .flags = TL_EXTRA),
+    TL_FX(T, class_weights, TL_FLOAT, 0, 0, 1e6,
+          "weight of a class in the loss, by its name; 1 where not named",
+          .flags = TL_MAP | TL_EXTRA),
+    TL_FX(T, max_unreadable, TL_FLOAT, 0.01, 0, 1,
+          "stop when a larger share of the pictures cannot be read", .flags = TL_EXTRA),
+    TL_FX(T, cache_mb, TL_INT, 1024, 0, 1 << 30, "megabytes of decoded pictures kept in memory",
+          .flags = TL_EXTRA),
     TL_F_END
 };
 MESSAGE(train, "TrainConfig", T, "Training.");
