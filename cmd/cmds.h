@@ -1,0 +1,16 @@
+/* cmds.h - every command, in the order help lists them. SPDX-License-Identifier: MIT
+ *
+ * A new command is one word here and one file beside this one that exports cmd_NAME. */
+#ifndef CMDS_H
+#define CMDS_H
+#include "cmd.h"
+#define CMDS(X) \
+    X(train) X(evaluate) X(prune) X(inference) X(export) X(spec) \
+    X(list) X(info) X(docs) X(help)
+
+#define CMD_DECL(name) extern const cmd_def cmd_##name;
+CMDS(CMD_DECL)
+#undef CMD_DECL
+
+extern const cmd_def *const cmds[]; /* NULL-terminated */
+#endif

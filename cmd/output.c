@@ -1,0 +1,135 @@
+/* output.c - what a command prints: messages, errors, the progress line, the log, results for programs.
+ * SPDX-License-Identifier: MIT */
+#include "cmd.h"
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Take the progress line off the terminal. */
+static void clear(cmd_call *c)
+{
+    if (c->live) fputs("\r\033[K", stdout);
+    c->live = false;
+}
+
+static void emit(cmd_call *c, FILE *to, const char *fmt, va_list ap)
+{
+    va_list again;
+    va_copy(again, ap);
+    clear(c);
+    vfprintf(to, fmt, ap);
+    fflush(to);
+    if (c->log) {
+        vfprintf(c->log, fmt, again);
+        fflush(c->log);
+    }
+    va_end(again);
+}
+
+void cmd_say(cmd_call *c, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    emit(c, stdout, fmt, ap);
+    va_end(ap);
+}
+
+static void complain(cmd_call *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void complain(cmd_call *c, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    emit(c, stderr, fmt, ap);
+    va_end(ap);
+}
+
+int cmd_fail(cmd_call *c, int code, const char *fmt, ...)
+{
+    char text[2048];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    complain(c, "tlc: %s\n", text);
+    return code;
+}
+
+int cmd_done(cmd_call *c, tl_status s)
+{
+    if (!s) return CMD_OK;
+    complain(c, "tlc: %s\n", tl_errmsg());
+    return CMD_FAILED;
+}
+
+void cmd_value(cmd_call *c, const char *name, const char *fmt, ...)
+{
+    va_list ap;
+    if (!c->values) return;
+    fprintf(c->values, "%s=", name);
+    va_start(ap, fmt);
+    vfprintf(c->values, fmt, ap);
+    va_end(ap);
+    fputc('\n', c->values);
+}
+
+/* ---- Listening to the library ---- */
+static void say(void *ctx, const char *text)
+{
+    size_t n = strlen(text);
+    if (n) cmd_say(ctx, "%s%s", text, text[n - 1] == '\n' ? "" : "\n");
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* A line that is drawn again and again, a few times a second. Only on a terminal: elsewhere the
+ * library's own line at the end of an epoch is all there is. */
+static void progress(void *ctx, const tl_progress *p)
+{
+    cmd_call *c = ctx;
+    double t = now();
+    if (t - c->shown < 0.1 && p->batch < p->batches) return;
+    c->shown = t;
+    c->live = true;
+    printf("\r%s", p->stage);
+    if (p->epochs > 0) printf(" %d/%d", p->epoch, p->epochs);
+    printf("  batch %d/%d", p->batch, p->batches);
+    if (p->loss > 0) printf("  loss %.4f  accuracy %.3f", p->loss, p->accuracy);
+    if (p->pictures_per_second > 0) printf("  %.1f images/s", p->pictures_per_second);
+    if (p->eta > 0) printf("  ETA %d:%02d", (int)p->eta / 60, (int)p->eta % 60);
+    fputs("\033[K", stdout);
+    fflush(stdout);
+}
+
+/* ---- Files ---- */
+static int open_file(cmd_call *c, const char *path, const char *mode, FILE **out)
+{
+    if (!path || (*out = fopen(path, mode))) return CMD_OK;
+    return cmd_fail(c, CMD_FAILED, "cannot write '%s': %s", path, strerror(errno));
+}
+
+int cmd_open(cmd_call *c, const volatile int *stop)
+{
+    int code = open_file(c, c->common.log_file, "a", &c->log);
+    if (!code) code = open_file(c, c->common.values, "w", &c->values);
+    c->listener = (tl_listener){ .say = say, .progress = isatty(STDOUT_FILENO) ? progress : NULL, .ctx = c, .stop = stop };
+    return code;
+}
+
+static bool lost(FILE *f) { return f && (fflush(f) || ferror(f)); }
+
+int cmd_close(cmd_call *c, int code)
+{
+    clear(c);
+    const char *what = lost(stdout) ? "the output" : lost(c->values) ? c->common.values : lost(c->log) ? c->common.log_file : NULL;
+    if (what) fprintf(stderr, "tlc: cannot write %s: %s\n", what, strerror(errno));
+    if (c->values) fclose(c->values);
+    if (c->log) fclose(c->log);
+    return what && !code ? CMD_FAILED : code;
+}
