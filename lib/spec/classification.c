@@ -8,7 +8,7 @@
 #include "file.h"
 #include <string.h>
 
-#define MOST_BYTES (1 << 20) /* of a spec file */
+#define MOST_BYTES (1 << 18) /* of a spec file; real ones have a few thousand */
 
 typedef struct {
     tl_arena        *arena;
