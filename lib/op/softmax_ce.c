@@ -1,7 +1,8 @@
 /* softmax_ce - mean cross entropy of softmax(x[0]) against soft labels x[1]. SPDX-License-Identifier: MIT
  *
- *   loss = mean over n of -sum over k of t[n,k] * log softmax(x[n])[k]
- *   dx[n,k] = (sum(t[n]) * softmax(x[n])[k] - t[n,k]) / N * dloss
+ *   l[n,k] = log softmax(x[n])[k] = x[n,k] - log sum over j of exp(x[n,j])
+ *   loss = -mean over n of sum over k of t[n,k] * l[n,k]
+ *   dx[n,k] = (sum(t[n]) * exp(l[n,k]) - t[n,k]) / N * dloss,  dt[n,k] = -l[n,k] / N * dloss
  *
  * A row of t may sum to something else than 1: that is how class weights enter. Softmax and logarithm are taken
  * together because the logarithm of a rounded-down probability is minus infinity. */
@@ -19,7 +20,7 @@ static tl_status shape(const void *attr, int nx, const tl_shape *x, tl_shape *y,
 
 static tl_status setup(tl_io *io)
 {
-    io->state = tl_new(io->arena, float, tl_count(io->x[0].s)); /* softmax(x): N x C */
+    io->state = tl_new(io->arena, float, tl_count(io->x[0].s)); /* l: N x C */
     return io->state ? TL_OK : TL_ENOMEM;
 }
 
@@ -28,15 +29,16 @@ static tl_status forward(tl_io *io)
     int c = io->x[0].s.c, n = io->x[0].s.n;
     double loss = 0;
     for (int i = 0; i < n; i++) {
-        const float *x = io->x[0].f + (size_t)i * (size_t)c, *t = io->x[1].f + (size_t)i * (size_t)c;
-        float *q = (float *)io->state + (size_t)i * (size_t)c, top = x[0];
+        size_t at = (size_t)i * (size_t)c;
+        const float *x = io->x[0].f + at, *t = io->x[1].f + at;
+        float *l = (float *)io->state + at, top = x[0];
         double sum = 0;
         for (int k = 1; k < c; k++) top = fmaxf(top, x[k]);
-        for (int k = 0; k < c; k++) sum += (double)(q[k] = expf(x[k] - top));
+        for (int k = 0; k < c; k++) sum += (double)expf(x[k] - top);
         double log_sum = log(sum) + (double)top;
         for (int k = 0; k < c; k++) {
-            q[k] = (float)((double)q[k] / sum);
-            loss += (double)t[k] * (log_sum - (double)x[k]);
+            l[k] = (float)((double)x[k] - log_sum);
+            loss -= (double)t[k] * ((double)x[k] - log_sum);
         }
     }
     io->y.f[0] = (float)(loss / n);
@@ -47,12 +49,13 @@ static tl_status backward(tl_io *io)
 {
     int c = io->x[0].s.c, n = io->x[0].s.n;
     float scale = io->dy.f[0] / (float)n;
-    for (int i = 0; io->dx[0].p && i < n; i++) {
+    for (int i = 0; i < n; i++) {
         size_t at = (size_t)i * (size_t)c;
-        const float *q = (const float *)io->state + at, *t = io->x[1].f + at;
+        const float *l = (const float *)io->state + at, *t = io->x[1].f + at;
         float all = 0;
         for (int k = 0; k < c; k++) all += t[k];
-        for (int k = 0; k < c; k++) io->dx[0].f[at + (size_t)k] = scale * (all * q[k] - t[k]);
+        for (int k = 0; io->dx[0].p && k < c; k++) io->dx[0].f[at + (size_t)k] = scale * (all * expf(l[k]) - t[k]);
+        for (int k = 0; io->dx[1].p && k < c; k++) io->dx[1].f[at + (size_t)k] = -scale * l[k];
     }
     return TL_OK;
 }
