@@ -71,7 +71,7 @@ static void mark(planner *q)
         q->live[i] |= q->wanted[i];
         for (int k = 0; k < q->g->node[i].nx; k++) {
             q->live[q->g->node[i].x[k]] |= q->live[i];
-            q->on_path[q->g->node[i].x[k]] |= q->on_path[i];
+            q->on_path[q->g->node[i].x[k]] |= q->on_path[i] && q->g->node[i].op->backward;
         }
     }
     for (int i = 0; i < q->g->n; i++) {

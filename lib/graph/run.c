@@ -26,6 +26,7 @@ tl_status tl_plan_forward(tl_plan *p)
 tl_status tl_plan_backward(tl_plan *p)
 {
     assert(p->conf.train);
+    if (!p->nbackward) return TL_OK; /* nothing trains */
     p->io[p->conf.loss.i].dy.f[0] = 1;
     for (int j = 0; j < p->nbackward; j++) {
         const tl_step *step = &p->backward[j];
