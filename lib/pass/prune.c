@@ -7,9 +7,9 @@
  *
  * How channels travel is in the op table (tl_flow), so ties are found by union-find over single channels: a relu's channel
  * is its input's, an add unites its inputs', a concat lines its inputs' up, a flatten spreads one over many. A set of tied
- * channels stays or goes as a whole. The nodes that such sets connect form a component, within which channels compete.
- * Where a concat meets an add the original gives up; here it is only a component whose nodes have unequal channels.
- * What leaves the graph keeps its shape, and so does all that is tied to it. */
+ * channels stays or goes as a whole. Nodes that make channels of the same set form a component, within which the sets
+ * compete; the two sides of a concat do not. Where a concat meets an add the original gives up; here it is only a component
+ * whose nodes have unequal channels. What leaves the graph keeps its shape, and so does all that is tied to it. */
 #include "pass.h"
 #include <math.h>
 #include <stdlib.h>
@@ -17,17 +17,22 @@
 
 typedef struct { int n; float max, min; double sum, logs; } merged; /* of the normalized norms in a set */
 
+typedef struct { int component; float score; int set; } rank;
+
 typedef struct {
     const tl_graph      *g;
     const tl_prune_opts *o;
     tl_arena            *a;
     int    *base;   /* node -> its first channel; channels of all nodes are numbered through */
+    int    *node;   /* channel -> its node */
     int     total;
-    int    *up;     /* union-find over channels */
-    int    *with;   /* union-find over nodes: components; index: node */
-    bool   *whole;  /* node: its component must keep everything */
-    merged *score;  /* at the representative channel of a set */
-    bool   *keep;   /* likewise */
+    int    *up;     /* union-find over channels; a set is named by its representative */
+    int    *with;   /* union-find over nodes: components */
+    bool   *whole;  /* node, component: must keep everything */
+    merged *score;  /* per set */
+    bool   *keep;   /* per set */
+    rank   *order;  /* the sets that can go: component by component, best first */
+    int     sets;
 } pruner;
 
 static int find(int *up, int i)
@@ -60,34 +65,44 @@ static int matrix_of(const tl_node *d)
     return -1;
 }
 
-static void tie(pruner *q)
+/* Tie the channels of node i to those of its inputs. */
+static tl_status tie(pruner *q, int i)
 {
-    for (int i = 0; i < q->g->n; i++) {
-        const tl_node *d = &q->g->node[i];
-        tl_flow flow = flow_of(q->g, d);
-        if (flow == TL_FLOW_FIXED) q->whole[i] = true;
-        for (int k = 0, at = q->base[i]; k < d->nx; k++) {
-            const tl_node *x = &q->g->node[d->x[k]];
-            int from = q->base[d->x[k]], spread = flow == TL_FLOW_SPREAD ? x->s.h * x->s.w : 1;
-            if (flow == TL_FLOW_NEW) continue;
-            if (flow == TL_FLOW_FIXED) { q->whole[d->x[k]] = true; continue; }
-            for (int c = 0; c < x->s.c * spread; c++) unite(q->up, at + c, from + c / spread);
-            unite(q->with, i, d->x[k]);
-            if (flow == TL_FLOW_CAT) at += x->s.c;
-        }
+    const tl_node *d = &q->g->node[i];
+    tl_flow flow = flow_of(q->g, d);
+    if (flow == TL_FLOW_FIXED) q->whole[i] = true;
+    for (int k = 0, at = 0; k < d->nx && flow != TL_FLOW_NEW; k++) {
+        const tl_node *x = &q->g->node[d->x[k]];
+        int from = q->base[d->x[k]], spread = flow == TL_FLOW_SPREAD ? x->s.h * x->s.w : 1, n = x->s.c * spread;
+        if (flow == TL_FLOW_FIXED) { q->whole[d->x[k]] = true; continue; }
+        TL_CHECK(at + n <= d->s.c && (flow == TL_FLOW_CAT || n == d->s.c), TL_ESHAPE,
+                 "'%s' (%s): %d channels flow in, it has %d", d->name, d->op->name, at + n, d->s.c);
+        for (int c = 0; c < n; c++) unite(q->up, q->base[i] + at + c, from + c / spread);
+        if (flow == TL_FLOW_CAT) at += n;
     }
-    q->whole[tl_graph_output(q->g)] = true;
+    return TL_OK;
 }
+
+/* Join the nodes that make channels of the same set. */
+static void join(pruner *q, int i)
+{
+    const tl_node *d = &q->g->node[i];
+    for (int c = 0; matrix_of(d) >= 0 && c < d->s.c; c++) unite(q->with, i, q->node[find(q->up, q->base[i] + c)]);
+}
+
+static int component(pruner *q, int set) { return find(q->with, q->node[set]); }
 
 static tl_status exclude(pruner *q)
 {
+    q->whole[tl_graph_output(q->g)] = true;
     for (const char *const *e = q->o->exclude; e && *e; e++) {
         int i = tl_graph_find(q->g, *e);
         TL_CHECK(i >= 0, TL_EARG, "there is no layer '%s' to exclude", *e);
         q->whole[i] = true;
     }
     for (int i = 0; i < q->g->n; i++)
-        if (q->whole[i]) q->whole[find(q->with, i)] = true;
+        for (int c = 0; q->whole[i] && c < q->g->node[i].s.c; c++)
+            q->whole[component(q, find(q->up, q->base[i] + c))] = true;
     return TL_OK;
 }
 
@@ -131,39 +146,39 @@ static float score_of(const pruner *q, int set)
     return m->max;
 }
 
-typedef struct { float score; int set; } rank;
-
 static int by_score(const void *a, const void *b)
 {
     const rank *x = a, *y = b;
+    if (x->component != y->component) return x->component < y->component ? -1 : 1;
     return x->score != y->score ? (x->score < y->score ? 1 : -1) : (x->set > y->set) - (x->set < y->set);
 }
 
-/* Choose among the sets of one component; list: room for all channels. */
-static void choose(pruner *q, int component, float threshold, rank *list)
+static tl_status sort(pruner *q)
 {
-    int n = 0, stay = 0;
-    for (int i = 0; i < q->g->n; i++)
-        for (int c = 0; find(q->with, i) == component && c < q->g->node[i].s.c; c++) {
-            int set = find(q->up, q->base[i] + c);
-            if (set != q->base[i] + c || !q->score[set].n) continue; /* met already, or nothing makes it */
-            list[n++] = (rank){ score_of(q, set), set };
-        }
-    for (int j = 0; j < n; j++) stay += list[j].score > threshold;
+    TL_NEW(q->order = tl_new(q->a, rank, q->total));
+    for (int j = 0; j < q->total; j++)
+        if (find(q->up, j) == j && q->score[j].n) q->order[q->sets++] = (rank){ component(q, j), score_of(q, j), j };
+    qsort(q->order, (size_t)q->sets, sizeof *q->order, by_score);
+    return TL_OK;
+}
+
+/* Choose among the n sets of one component. */
+static void choose(pruner *q, const rank *r, int n, float threshold)
+{
+    int stay = 0;
+    while (stay < n && r[stay].score > threshold) stay++;
     if (stay < q->o->min) stay = q->o->min;
     stay = (stay + q->o->granularity - 1) / q->o->granularity * q->o->granularity;
-    if (stay > n || q->whole[component]) stay = n;
-    qsort(list, (size_t)n, sizeof *list, by_score);
-    for (int j = 0; j < n; j++) q->keep[list[j].set] = j < stay;
+    for (int j = 0; j < n; j++) q->keep[r[j].set] = j < stay || q->whole[r->component];
 }
 
 static tl_status choose_all(pruner *q, float threshold, tl_kept *kept)
 {
-    rank *list = tl_new(q->a, rank, q->total);
-    TL_NEW(list);
     for (int j = 0; j < q->total; j++) q->keep[j] = true;
-    for (int i = 0; i < q->g->n; i++)
-        if (find(q->with, i) == i) choose(q, i, threshold, list);
+    for (int from = 0, to = 0; from < q->sets; from = to) {
+        while (to < q->sets && q->order[to].component == q->order[from].component) to++;
+        choose(q, q->order + from, to - from, threshold);
+    }
     for (int i = 0; i < q->g->n; i++) {
         int c = q->g->node[i].s.c;
         if (!kept[i].at) TL_NEW(kept[i].at = tl_new(q->a, int, c));
@@ -191,7 +206,8 @@ static tl_status shrink(const tl_graph *g, const tl_kept *kept, tl_arena *a, tl_
         tl_put(s, d->name, d->op, x, d->nx, attr);
         TL_TRY(s->status);
         s->node[i].fixed_stats = d->fixed_stats;
-        assert(s->node[i].s.c == kept[i].n);
+        TL_CHECK(s->node[i].s.c == kept[i].n, TL_ESHAPE, "'%s' (%s) has %d channels left, its flow says %d", d->name, d->op->name,
+                 s->node[i].s.c, kept[i].n);
     }
     s->output = g->output;
     *out = s;
@@ -252,6 +268,8 @@ static tl_status copy_parameters(const tl_graph *g, const tl_kept *kept, tl_grap
         axis[0] = axes[0] == 'O' ? &kept[i] : NULL;
         if (axes[0] && axes[1] == 'I' && p->dims.d[1] == g->node[d->x[0]].s.c) axis[1] = &kept[d->x[0]];
         tl_param *to = &s->node[i].p[k];
+        TL_CHECK(to->dims.d[0] == (axis[0] ? axis[0]->n : p->dims.d[0]) && to->dims.d[1] == (axis[1] ? axis[1]->n : p->dims.d[1]),
+                 TL_ESHAPE, "'%s' (%s): the axes \"%s\" of %s do not say how to cut it", d->name, d->op->name, axes, d->op->param[k].name);
         TL_NEW(to->w = tl_new(s->arena, float, tl_dims_count(to->dims)));
         to->frozen = p->frozen;
         cut(p->w, p->dims, axis, to->w);
@@ -266,15 +284,20 @@ static tl_status explore(pruner *q)
     TL_NEW(q->with = tl_new(q->a, int, n));
     TL_NEW(q->whole = tl_new(q->a, bool, n));
     for (int i = 0; i < n; q->total += q->g->node[i++].s.c) q->base[i] = q->total;
+    TL_NEW(q->node = tl_new(q->a, int, q->total));
     TL_NEW(q->up = tl_new(q->a, int, q->total));
     TL_NEW(q->score = tl_new(q->a, merged, q->total));
     TL_NEW(q->keep = tl_new(q->a, bool, q->total));
     for (int i = 0; i < q->total; i++) q->up[i] = i;
-    for (int i = 0; i < n; i++) q->with[i] = i;
-    tie(q);
+    for (int i = 0; i < n; i++) {
+        q->with[i] = i;
+        for (int c = 0; c < q->g->node[i].s.c; c++) q->node[q->base[i] + c] = i;
+    }
+    for (int i = 0; i < n; i++) TL_TRY(tie(q, i));
+    for (int i = 0; i < n; i++) join(q, i);
     TL_TRY(exclude(q));
     for (int i = 0; i < n; i++) TL_TRY(weigh(q, i));
-    return TL_OK;
+    return sort(q);
 }
 
 tl_status tl_prune(const tl_graph *g, tl_arena *a, const tl_prune_opts *o, tl_graph **out, tl_prune_result *r)
@@ -282,6 +305,7 @@ tl_status tl_prune(const tl_graph *g, tl_arena *a, const tl_prune_opts *o, tl_gr
     pruner q = { .g = g, .o = o, .a = a };
     *r = (tl_prune_result){ .threshold = o->threshold };
     TL_TRY(g->status);
+    TL_CHECK(o->granularity >= 1 && o->min >= 1, TL_EARG, "pruning granularity %d and minimum %d must be at least 1", o->granularity, o->min);
     TL_NEW(r->kept = tl_new(a, tl_kept, g->n));
     TL_TRY(explore(&q));
     if (o->macs > 0 || o->params > 0) TL_TRY(search(&q, r->kept, &r->threshold));
