@@ -1,0 +1,490 @@
+/* test_op.c - every operation: values, gradients, ONNX both ways, pruning. SPDX-License-Identifier: MIT
+ *
+ * A new operation needs two cases here and one reference in reference.h; the rest is generic. The last tests give the
+ * checkers wrong operations, which they must catch. */
+#include "support.h"
+#include "field.h"
+#include "probe.h"
+#include "reference.h"
+
+typedef void reference(const tl_problem *);
+typedef struct {
+    const tl_op   *op;
+    const void    *attr;
+    int            nx;
+    tl_shape       x[3];
+    const tl_relu *then;  /* an activation after it; absorbed where the op can */
+    bool           fixed; /* batch norm with its running statistics while training */
+} op_case;
+
+#define A(name, ...) .op = &tl_op_##name, .attr = &(tl_##name){ __VA_ARGS__ }
+#define X(...)       .nx = 1, .x = { { __VA_ARGS__ } }
+#define XS(n, ...)   .nx = n, .x = { __VA_ARGS__ }
+static const tl_relu relu = { 0, 0 }, relu6 = { 0, 0.5f }, leaky = { 0.1f, 0 };
+static const op_case cases[] = {
+    { A(conv2d, .out = 4, .pad = 1), X(2, 3, 6, 5) },
+    { A(conv2d, .out = 5, .pad = 1), X(2, 7, 5, 6), .then = &relu },
+    { A(conv2d, .out = 16, .k = 1), X(2, 24, 5, 5), .then = &relu6 },
+    { A(conv2d, .out = 3, .stride = 2, .dilation = 2, .pad = 2, .nobias = true), X(1, 2, 7, 7) },
+    { A(conv2d, .out = 6, .stride = 2, .extra = 1), X(2, 3, 8, 8) },
+    { A(conv2d, .out = 4, .k = 5, .stride = 2, .pad = 1, .extra = 2), X(1, 3, 8, 9), .then = &leaky },
+    { A(conv2d, .out = 6, .groups = 6, .pad = 1), X(2, 6, 5, 5) },
+    { A(conv2d, .out = 16, .groups = 16, .pad = 1, .stride = 2, .nobias = true), X(2, 16, 7, 7), .then = &relu6 },
+    { A(conv2d, .out = 6, .groups = 3, .pad = 1), X(2, 9, 4, 5) },
+    { A(conv2d, .out = 64, .k = 7, .stride = 2, .pad = 3), X(1, 3, 12, 12) },
+    { A(conv2d, .out = 1, .k = 1), X(2, 1, 3, 3) },
+    { A(bn, .eps = 1e-3f), X(4, 3, 3, 2) },
+    { A(bn, .eps = 1e-5f), X(2, 17, 3, 3), .then = &relu },
+    { A(bn, .eps = 1e-3f), X(3, 8, 4, 4), .then = &relu6 },
+    { A(bn, .eps = 1e-3f), X(3, 8, 4, 4), .then = &leaky },
+    { A(bn, .eps = 1e-3f), X(3, 5, 4, 4), .fixed = true },
+    { A(bn, .eps = 1e-3f), X(3, 5, 4, 4), .then = &relu, .fixed = true },
+    { A(relu, 0), X(2, 3, 4, 4) },
+    { A(relu, .slope = 0.2f), X(2, 3, 4, 5) },
+    { A(relu, .max = 6), X(2, 5, 4, 4) },
+    { A(add, 0), XS(2, { 2, 3, 4, 4 }, { 2, 3, 4, 4 }) },
+    { A(add, 0), XS(2, { 2, 5, 3, 4 }, { 2, 5, 3, 4 }), .then = &relu },
+    { A(add, 0), XS(2, { 2, 8, 3, 4 }, { 2, 8, 3, 4 }), .then = &leaky },
+    { A(concat, 0), XS(2, { 2, 3, 2, 2 }, { 2, 2, 2, 2 }) },
+    { A(concat, 0), XS(3, { 2, 1, 3, 2 }, { 2, 4, 3, 2 }, { 2, 2, 3, 2 }), .then = &relu },
+    { A(concat, 0), X(2, 3, 2, 2) },
+    { A(maxpool, 0), X(2, 3, 6, 4) },
+    { A(maxpool, .k = 3, .stride = 2, .pad = 1), X(2, 5, 7, 6) },
+    { A(maxpool, .k = 3, .stride = 1, .pad = 2), X(1, 17, 4, 4) },
+    { A(avgpool, 0), X(2, 3, 6, 4) },
+    { A(avgpool, .k = 3, .stride = 2, .pad = 1), X(2, 5, 7, 6) },
+    { A(avgpool, .k = 7, .stride = 1, .pad = 3), X(2, 3, 4, 4) },
+    { A(gap, 0), X(2, 3, 4, 5) },
+    { A(gap, 0), X(3, 33, 1, 1) },
+    { A(flatten, 0), X(2, 3, 4, 5) },
+    { A(flatten, 0), X(2, 3, 1, 1) },
+    { A(dropout, 0), X(3, 4, 6, 6) },
+    { A(dropout, .rate = 0.2f), X(4, 25, 1, 1), .then = &relu },
+    { A(dense, .out = 5), X(3, 4, 1, 1) },
+    { A(dense, .out = 17), X(2, 33, 1, 1), .then = &relu },
+    { A(softmax, 0), X(3, 5, 1, 1) },
+    { A(softmax, 0), X(1, 2, 1, 1) },
+    { A(softmax_ce, 0), XS(2, { 3, 5, 1, 1 }, { 3, 5, 1, 1 }) },
+    { A(softmax_ce, 0), XS(2, { 1, 2, 1, 1 }, { 1, 2, 1, 1 }) },
+};
+
+/* ---- One case as a graph ---------------------------------------------------------------------- */
+
+typedef struct {
+    tl_graph  *g;
+    tl_plan   *p;
+    tl_val     in[3], y, out; /* out: y or the activation after it */
+    float     *direction;
+    tl_problem q;
+    double    *x[3], *param[TL_MAX_PARAM];
+} rig;
+
+static reference *reference_of(const char *name)
+{
+#define ROW(name, ...) { #name, tl_ref_##name },
+#define tl_ref_input NULL
+    static const struct { const char *name; reference *f; } all[] = { TL_OPS(ROW) };
+    for (int i = 0; i < TL_LEN(all); i++)
+        if (!strcmp(all[i].name, name)) return all[i].f;
+    return NULL;
+}
+
+/* Values between -8 and 8, all different and none near zero, in random order: no winner of a pool is close, no kink near. */
+static void spread(float *f, size_t n, uint64_t seed)
+{
+    tl_rng r = tl_rng_at(seed, n, 0, 0);
+    for (size_t i = 0; i < n; i++) f[i] = ((float)i - (float)(n / 2) + 0.25f) * 16 / (float)n;
+    for (size_t i = n; i-- > 1;) {
+        size_t j = (size_t)tl_rng_below(&r, (int)i + 1);
+        float t = f[i];
+        f[i] = f[j];
+        f[j] = t;
+    }
+}
+
+static double *as_double(tl_arena *a, const float *f, size_t n)
+{
+    double *d = tl_new(a, double, n);
+    for (size_t i = 0; i < n; i++) d[i] = (double)f[i];
+    return d;
+}
+
+static tl_status build(tl_arena *a, const op_case *k, rig *r)
+{
+    tl_val x[3];
+    *r = (rig){ .g = tl_graph_new(a) };
+    for (int i = 0; i < k->nx; i++) {
+        r->in[i] = OP(r->g, tl_name(r->g, "x%d", i), input, NO_INPUT, k->x[i].c, k->x[i].h, k->x[i].w);
+        x[i] = tl_put(r->g, tl_name(r->g, "copy%d", i), &copy, &r->in[i], 1, "");
+    }
+    r->out = r->y = tl_put(r->g, "y", k->op, x, k->nx, k->attr);
+    if (k->then) r->out = tl_put(r->g, "then", &tl_op_relu, &r->y, 1, k->then);
+    TL_TRY(r->g->status);
+    r->g->node[r->y.i].fixed_stats = k->fixed;
+    return randomize(r->g, 3);
+}
+
+/* read: the op's output is wanted afterwards. Otherwise its memory is shared, too. */
+static tl_status plan(tl_arena *a, const op_case *k, bool train, bool read, rig *r)
+{
+    TL_TRY(build(a, k, r));
+    tl_shape s = r->g->node[r->out.i].s;
+    size_t n = tl_count(s) * (size_t)k->x[0].n;
+    TL_NEW(r->direction = tl_new(a, float, n));
+    fill(r->direction, n, 9);
+    tl_val loss = tl_put(r->g, "loss", &project, &r->out, 1, &(project_attr){ r->direction });
+    r->g->output = r->out.i;
+    TL_TRY(tl_plan_new(r->g, a, &(tl_plan_conf){ .batch = k->x[0].n, .train = train, .loss = loss, .keep = &r->out, .nkeep = read,
+                                                 .input_grads = true }, &r->p));
+    for (int i = 0; i < k->nx; i++) spread(tl_plan_value(r->p, r->in[i]).f, tl_count(k->x[i]), (uint64_t)i);
+    r->p->seed = 4;
+    return TL_OK;
+}
+
+/* The same in double. To be called before a run changes running statistics. */
+static void pose(tl_arena *a, const op_case *k, bool train, rig *r)
+{
+    const tl_node *d = &r->g->node[r->y.i];
+    const tl_io *io = &r->p->io[r->y.i];
+    r->q = (tl_problem){ .attr = d->attr, .nx = k->nx, .ys = io->y.s, .training = train, .batch_stats = train && !k->fixed,
+                         .seen = tl_plan_value(r->p, r->out).f, .y = tl_new(a, double, tl_count(io->y.s)) };
+    for (int i = 0; i < k->nx; i++) {
+        r->q.xs[i] = k->x[i];
+        r->q.x[i] = r->x[i] = as_double(a, tl_plan_value(r->p, r->in[i]).f, tl_count(k->x[i]));
+    }
+    for (int i = 0; i < TL_MAX_PARAM; i++)
+        if (d->p[i].w) r->q.p[i] = r->param[i] = as_double(a, d->p[i].w, tl_dims_count(d->p[i].dims));
+}
+
+static void solve(const op_case *k, rig *r)
+{
+    reference_of(k->op->name)(&r->q);
+    for (size_t i = 0; k->then && i < tl_count(r->q.ys); i++) r->q.y[i] = tl_ref_act(r->q.y[i], k->then);
+}
+
+static double loss_of(const op_case *k, rig *r)
+{
+    double sum = 0;
+    solve(k, r);
+    for (size_t i = 0; i < tl_count(r->q.ys); i++) sum += r->q.y[i] * (double)r->direction[i];
+    return sum;
+}
+
+/* ---- The checks; each says what is wrong ------------------------------------------------------ */
+
+static tl_status compare(const float *got, const double *want, size_t n, double tolerance, const char *what)
+{
+    double most = 1e-3;
+    for (size_t i = 0; i < n; i++) most = fmax(most, fabs(want[i]));
+    for (size_t i = 0; i < n; i++)
+        TL_CHECK(fabs((double)got[i] - want[i]) <= tolerance * most, TL_EARG, "%s[%zu] is %.7g, should be %.7g", what, i,
+                 (double)got[i], want[i]);
+    return TL_OK;
+}
+
+static tl_status check_values(tl_arena *a, const op_case *k)
+{
+    for (int train = 0; train < 2; train++) {
+        rig r;
+        TL_TRY(plan(a, k, train, true, &r));
+        pose(a, k, train, &r);
+        TL_TRY(tl_plan_forward(r.p));
+        solve(k, &r);
+        TL_TRY(compare(tl_plan_value(r.p, r.out).f, r.q.y, tl_count(r.q.ys), 1e-5, train ? "training: y" : "y"));
+    }
+    return TL_OK;
+}
+
+/* v: where the reference reads the n numbers that `gradient` belongs to. */
+static tl_status check_gradient(tl_arena *a, const op_case *k, rig *r, double *v, const float *gradient, size_t n, const char *what)
+{
+    const double step = 1e-6;
+    double *want = tl_new(a, double, n);
+    for (size_t i = 0; i < n; i++) {
+        double old = v[i];
+        v[i] = old + step;
+        double above = loss_of(k, r);
+        v[i] = old - step;
+        want[i] = (above - loss_of(k, r)) / (2 * step);
+        v[i] = old;
+    }
+    return compare(gradient, want, n, 1e-4, what);
+}
+
+static tl_status check_gradients(tl_arena *a, const op_case *k)
+{
+    rig r;
+    TL_TRY(plan(a, k, true, k->op->passes_when_inferring, &r));
+    pose(a, k, true, &r);
+    TL_TRY(tl_plan_forward(r.p));
+    TL_TRY(tl_plan_backward(r.p));
+    for (int i = 0; i < k->nx; i++) {
+        const float *dx = r.p->io[r.in[i].i].dy.f;
+        TL_CHECK(dx, TL_EARG, "x%d has no gradient", i);
+        TL_TRY(check_gradient(a, k, &r, r.x[i], dx, tl_count(k->x[i]), i ? "d x1" : "d x0"));
+    }
+    for (int i = 0; i < TL_MAX_PARAM; i++) {
+        const tl_param *p = &r.p->io[r.y.i].p[i];
+        if (!p->w || k->op->param[i].stat) continue;
+        TL_CHECK(p->g, TL_EARG, "%s has no gradient", k->op->param[i].name);
+        TL_TRY(check_gradient(a, k, &r, r.param[i], p->g, tl_dims_count(p->dims), k->op->param[i].name));
+    }
+    return TL_OK;
+}
+
+/* The op between graph inputs and output, without the tests' own ones. */
+static tl_status bare(tl_arena *a, const op_case *k, tl_graph **out)
+{
+    tl_graph *g = tl_graph_new(a);
+    tl_val x[3];
+    for (int i = 0; i < k->nx; i++) x[i] = OP(g, tl_name(g, "x%d", i), input, NO_INPUT, k->x[i].c, k->x[i].h, k->x[i].w);
+    tl_val y = tl_put(g, "y", k->op, x, k->nx, k->attr);
+    if (k->then) tl_put(g, "then", &tl_op_relu, &y, 1, k->then);
+    *out = g;
+    return g->status ? g->status : randomize(g, 3);
+}
+
+static tl_status check_onnx(tl_arena *a, const op_case *k)
+{
+    tl_graph *g, *back;
+    tl_onnx *m;
+    tl_bytes file;
+    tl_tensor want, got;
+    if (!k->op->onnx_out) {
+        TL_CHECK(k->op->flow == tl_flow_fixed, TL_EARG, "no ONNX form, and not a loss either");
+        return TL_OK;
+    }
+    TL_TRY(bare(a, k, &g));
+    TL_TRY(tl_graph_to_onnx(g, a, 0, false, &m));
+    TL_TRY(tl_onnx_pack(a, m, &file));
+    TL_TRY(tl_onnx_parse(a, file, &m));
+    TL_TRY(tl_graph_from_onnx(m, a, &back));
+    TL_TRY(answer(a, g, k->x[0].n, &want));
+    TL_TRY(answer(a, back, k->x[0].n, &got));
+    TL_CHECK(g->n == back->n && difference(want, got) == 0, TL_EARG, "%d nodes became %d, results differ by %g", g->n, back->n,
+             difference(want, got));
+    return TL_OK;
+}
+
+/* Between convolutions, whose channels are pruned. Softmax is left out: a masked score is zero there, not absent. */
+static tl_status check_pruning(tl_arena *a, const op_case *k)
+{
+    const tl_prune_opts opts = { .threshold = 0.9f, .granularity = 1, .min = 1, .equalization = TL_EQ_INTERSECTION };
+    tl_graph *g = tl_graph_new(a);
+    tl_val x[3], y;
+    double diff;
+    int removed;
+    if (k->op == &tl_op_softmax || k->op == &tl_op_softmax_ce) return TL_OK;
+    for (int i = 0; i < k->nx; i++) {
+        x[i] = OP(g, tl_name(g, "x%d", i), input, NO_INPUT, 3, k->x[i].h, k->x[i].w);
+        x[i] = OP(g, tl_name(g, "conv%d", i), conv2d, IN(x[i]), .out = k->x[i].c, .k = 1);
+    }
+    y = tl_put(g, "y", k->op, x, k->nx, k->attr);
+    if (k->then) y = tl_put(g, "then", &tl_op_relu, &y, 1, k->then);
+    OP(g, "tail", conv2d, IN(y), .out = 3, .k = 1);
+    TL_TRY(g->status);
+    TL_TRY(randomize(g, 3));
+    TL_TRY(prune_and_mask(a, g, &opts, &diff, &removed));
+    bool whole = k->op->flow(k->attr, k->x) == TL_FLOW_FIXED || k->x[0].c == 1;
+    TL_CHECK(removed || whole, TL_EARG, "nothing was pruned");
+    TL_CHECK(diff < 1e-5, TL_EARG, "pruned and masked differ by %g", diff);
+    return TL_OK;
+}
+
+static tl_status check_kernels(tl_arena *a, const op_case *k)
+{
+    rig r;
+    TL_TRY(plan(a, k, true, true, &r));
+    if (!k->op->macs) return TL_OK;
+    const char *impl = tl_dnn_conv_impl(r.p->io[r.y.i].state);
+    TL_CHECK(!strstr(impl, "ref") && !strstr(impl, "direct"), TL_EARG, "slow reference kernel: %s", impl);
+    return TL_OK;
+}
+
+typedef tl_status check(tl_arena *, const op_case *);
+static tl_status run(check *f, const op_case *k)
+{
+    tl_arena *a = tl_arena_new();
+    tl_status s = f(a, k);
+    tl_arena_free(a);
+    return s;
+}
+
+static void all(check *f)
+{
+    int bad = 0;
+    for (int i = 0; i < TL_LEN(cases); i++)
+        if (run(f, &cases[i])) print_error("case %d, %s: %s\n", i, cases[i].op->name, tl_errmsg()), bad++;
+    assert_int_equal(bad, 0);
+}
+
+/* ---- Tests ------------------------------------------------------------------------------------ */
+
+static void values_match_the_definition(void **state) { (void)state; all(check_values); }
+static void gradients_match_finite_differences(void **state) { (void)state; all(check_gradients); }
+static void onnx_brings_back_the_same(void **state) { (void)state; all(check_onnx); }
+static void pruning_is_masking(void **state) { (void)state; all(check_pruning); }
+static void no_slow_kernel_is_used(void **state) { (void)state; all(check_kernels); }
+
+static void every_row_is_described_and_tested(void **state)
+{
+    (void)state;
+    for (const tl_op *const *op = tl_ops; *op; op++) {
+        int found = 0;
+        for (int i = 0; i < TL_LEN(cases); i++) found += cases[i].op == *op;
+        if (found < 2 && *op != &tl_op_input) fail_msg("%s has %d cases, wants two", (*op)->name, found);
+        if (!(*op)->brief || !(*op)->brief[0]) fail_msg("%s has no brief", (*op)->name);
+        if (!(*op)->shape || !(*op)->forward || !(*op)->flow) fail_msg("%s lacks shape, forward or flow", (*op)->name);
+        if (tl_op_find((*op)->name) != *op) fail_msg("%s is there twice", (*op)->name);
+        for (const tl_field *f = (*op)->field; f && f->name; f++)
+            if (!f->help || !f->help[0]) fail_msg("%s: %s has no help", (*op)->name, f->name);
+    }
+    assert_null(tl_op_find("no such operation"));
+}
+
+static void running_statistics_follow_the_batch(void **state)
+{
+    (void)state;
+    tl_arena *a = tl_arena_new();
+    const op_case k = { A(bn, .eps = 1e-3f, .momentum = 0.8f), X(3, 4, 2, 2) };
+    double mean, var, m = 3 * 2 * 2;
+    rig r;
+    ok(plan(a, &k, true, true, &r));
+    pose(a, &k, true, &r);
+    ok(tl_plan_forward(r.p));
+    for (int c = 0; c < 4; c++) {
+        const tl_param *p = r.g->node[r.y.i].p;
+        tl_ref_moments(&r.q, c, &mean, &var);
+        assert_true(fabs((double)p[2].w[c] - (0.8 * r.param[2][c] + 0.2 * mean)) < 1e-5);
+        assert_true(fabs((double)p[3].w[c] - (0.8 * r.param[3][c] + 0.2 * var * m / (m - 1))) < 1e-4);
+    }
+    tl_arena_free(a);
+}
+
+static void dropout_drops_its_share_anew_each_step(void **state)
+{
+    (void)state;
+    tl_arena *a = tl_arena_new();
+    const op_case k = { A(dropout, .rate = 0.3f), X(10, 100, 10, 1) };
+    float *before = tl_new(a, float, 10000);
+    int dropped = 0, same = 0;
+    rig r;
+    ok(plan(a, &k, true, true, &r));
+    const float *y = tl_plan_value(r.p, r.out).f;
+    ok(tl_plan_forward(r.p));
+    memcpy(before, y, 10000 * sizeof *y);
+    r.p->seed++;
+    ok(tl_plan_forward(r.p));
+    for (int i = 0; i < 10000; i++) {
+        dropped += y[i] == 0.0f;
+        same += (y[i] == 0.0f) == (before[i] == 0.0f);
+    }
+    assert_in_range(dropped, 2850, 3150);
+    assert_in_range(same, 5600, 6000); /* 0.3^2 + 0.7^2 = 0.58 when independent */
+    r.p->seed--;
+    ok(tl_plan_forward(r.p));
+    assert_memory_equal(before, y, 10000 * sizeof *y);
+    tl_arena_free(a);
+}
+
+static void what_does_not_fit_is_said(void **state)
+{
+    (void)state;
+    const struct { op_case k; tl_status status; const char *says; } bad[] = {
+        { { A(conv2d, .out = 4, .groups = 3), X(1, 6, 5, 5) }, TL_ESHAPE, "3 groups do not divide 6 input and 4 output" },
+        { { A(conv2d, .out = 4, .k = 7), X(1, 6, 5, 5) }, TL_ESHAPE, "a 7-pixel window does not fit a 5x5 map" },
+        { { A(conv2d, .k = 3), X(1, 6, 5, 5) }, TL_EARG, "out" },
+        { { A(maxpool, .k = 2, .pad = 2), X(1, 6, 5, 5) }, TL_EARG, "pad 2 must be smaller than the window" },
+        { { A(avgpool, .k = 7), X(1, 6, 5, 5) }, TL_ESHAPE, "a 7x7 window does not fit a 5x5 map" },
+        { { A(add, 0), XS(2, { 1, 6, 5, 5 }, { 1, 6, 5, 4 }) }, TL_ESHAPE, "input 1 is 1x6x5x4" },
+        { { A(add, 0), X(1, 6, 5, 5) }, TL_EARG, "1 inputs, wants 2" },
+        { { A(concat, 0), XS(2, { 1, 6, 5, 5 }, { 1, 2, 5, 4 }) }, TL_ESHAPE, "input 1 is 5x4, input 0 is 5x5" },
+        { { A(dense, .out = 3), X(1, 6, 5, 5) }, TL_ESHAPE, "dense wants vectors" },
+        { { A(softmax, 0), X(1, 6, 5, 5) }, TL_ESHAPE, "softmax wants vectors" },
+        { { A(softmax_ce, 0), XS(2, { 1, 6, 1, 1 }, { 1, 5, 1, 1 }) }, TL_ESHAPE, "the same shape" },
+        { { A(dropout, .rate = 1), X(1, 6, 5, 5) }, TL_EARG, "rate" },
+    };
+    for (int i = 0; i < TL_LEN(bad); i++) {
+        tl_arena *a = tl_arena_new();
+        rig r;
+        assert_int_equal(build(a, &bad[i].k, &r), bad[i].status);
+        if (!strstr(tl_errmsg(), bad[i].says)) fail_msg("'%s' does not say '%s'", tl_errmsg(), bad[i].says);
+        assert_non_null(strstr(tl_errmsg(), "to the network"));
+        tl_arena_free(a);
+    }
+}
+
+/* ---- Wrong operations ------------------------------------------------------------------------- */
+
+static tl_status backward_of_plain_relu(tl_io *io)
+{
+    for (size_t i = 0; i < tl_count(io->y.s); i++) io->dx[0].f[i] = io->y.f[i] > 0 ? io->dy.f[i] : 0;
+    return TL_OK;
+}
+
+static tl_status backward_of_first_input_only(tl_io *io)
+{
+    memcpy(io->dx[0].f, io->dy.f, tl_count(io->y.s) * sizeof(float));
+    return TL_OK;
+}
+
+static tl_status onnx_without_slope(const void *attr, const tl_onnx_names *n, tl_onnx *m)
+{
+    (void)attr;
+    return tl_onnx_simple("Relu", n, m, NULL);
+}
+
+static tl_status forward_without_bias(tl_io *io)
+{
+    return tl_dnn_conv_forward(io->state, io->x[0].f, io->p[0].w, tl_new(io->arena, float, io->y.s.c), io->y.f, io->scratch);
+}
+
+static void wrong_operations_are_caught(void **state)
+{
+    (void)state;
+    tl_op bad;
+#define WRONG(f, name, with, map, ...)                                             \
+    bad = tl_op_##name;                                                            \
+    __VA_ARGS__;                                                                   \
+    if (!run(f, &(op_case){ .op = &bad, .attr = with, XS(bad.min_in, map, map) })) \
+        fail_msg("%s: nobody noticed " #name ": " #__VA_ARGS__, #f)
+    const tl_shape map = { 2, 8, 6, 6 }, vector = { 2, 8, 1, 1 };
+    const tl_conv2d conv = { .out = 8 }, narrowing = { .out = 6 }, depthwise = { .out = 8, .groups = 8 };
+    const tl_bn bn = { .eps = 1e-3f };
+    const tl_add none = { 0 };
+    WRONG(check_gradients, relu, &leaky, map, bad.backward = backward_of_plain_relu);
+    WRONG(check_gradients, add, &none, map, bad.backward = backward_of_first_input_only);
+    WRONG(check_gradients, bn, &bn, map, bad.saves = 0);
+    WRONG(check_gradients, conv2d, &conv, map, bad.saves = 0);
+    WRONG(check_gradients, softmax, &none, vector, bad.saves = 0);
+    WRONG(check_gradients, conv2d, &conv, map, bad.backward = NULL);
+    WRONG(check_values, conv2d, &conv, map, bad.forward = forward_without_bias);
+    WRONG(check_values, gap, &none, map, bad.forward = copy_forward);
+    WRONG(check_onnx, relu, &leaky, map, bad.onnx_out = onnx_without_slope);
+    WRONG(check_onnx, relu, &relu, map, bad.onnx_out = NULL);
+    WRONG(check_pruning, bn, &bn, map, bad.flow = tl_flow_new);
+    WRONG(check_pruning, bn, &bn, map, bad.param[1].axes = "x");
+    WRONG(check_pruning, conv2d, &conv, map, bad.param[0].axes = "OJhw");
+    WRONG(check_pruning, conv2d, &narrowing, map, bad.flow = tl_flow_same);
+    WRONG(check_pruning, conv2d, &depthwise, map, bad.flow = tl_flow_new);
+    WRONG(check_pruning, add, &none, map, bad.flow = tl_flow_cat);
+    WRONG(check_pruning, concat, &none, map, bad.min_in = 2; bad.flow = tl_flow_same);
+    WRONG(check_pruning, flatten, &none, map, bad.flow = tl_flow_same);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_row_is_described_and_tested),
+        cmocka_unit_test(values_match_the_definition),
+        cmocka_unit_test(gradients_match_finite_differences),
+        cmocka_unit_test(running_statistics_follow_the_batch),
+        cmocka_unit_test(dropout_drops_its_share_anew_each_step),
+        cmocka_unit_test(onnx_brings_back_the_same),
+        cmocka_unit_test(pruning_is_masking),
+        cmocka_unit_test(no_slow_kernel_is_used),
+        cmocka_unit_test(what_does_not_fit_is_said),
+        cmocka_unit_test(wrong_operations_are_caught),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
