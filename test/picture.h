@@ -9,7 +9,11 @@
 #include <cmocka.h>
 #include "image.h"
 
-#define ok(call) do { tl_status s_ = (call); if (s_) fail_msg("%s: %d, %s", #call, s_, tl_errmsg()); } while (0)
+#define ok(call)                                                                                   \
+    do {                                                                                           \
+        tl_status s_ = (call);                                                                     \
+        if (s_) fail_msg("%s: %d, %s", #call, s_, tl_errmsg());                                    \
+    } while (0)
 
 /* 64-bit FNV-1a, continued from h; begin with FNV. */
 #define FNV UINT64_C(0xcbf29ce484222325)
@@ -19,5 +23,8 @@ static inline uint64_t fnv(uint64_t h, const void *bytes, size_t n)
     return h;
 }
 
-static inline uint64_t hash_of(const tl_image *m) { return fnv(FNV, m->p, (size_t)m->w * (size_t)m->h * (size_t)m->c); }
+static inline uint64_t hash_of(const tl_image *m)
+{
+    return fnv(FNV, m->p, (size_t)m->w * (size_t)m->h * (size_t)m->c);
+}
 #endif

@@ -1,4 +1,5 @@
-/* test_data.c - datasets, reports, normalization, augmentation and the loader. SPDX-License-Identifier: MIT */
+/* test_data.c - datasets, reports, normalization, augmentation and the loader.
+ * SPDX-License-Identifier: MIT */
 #include "augment.h"
 #include "data.h"
 #include "picture.h"
@@ -12,7 +13,10 @@
 
 /* ---- Folders made for a test, in a temporary place ---- */
 
-typedef struct { tl_arena *a; char root[64]; } place;
+typedef struct {
+    tl_arena *a;
+    char root[64];
+} place;
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *f)
 {
@@ -48,7 +52,10 @@ static void put(place *p, const char *name, const void *bytes, size_t n)
     ok(tl_file_write(path, bytes, n));
 }
 
-static void put_text(place *p, const char *name, const char *text) { put(p, name, text, strlen(text)); }
+static void put_text(place *p, const char *name, const char *text)
+{
+    put(p, name, text, strlen(text));
+}
 
 static void put_image(place *p, const char *name, const char *image)
 {
@@ -64,15 +71,21 @@ static tl_dataset *scan(place *p, const char *name, const tl_list *classes)
     return d;
 }
 
-static const tl_sample *sample(const tl_dataset *d, int i) { return (const tl_sample *)d->sample.at + i; }
+static const tl_sample *sample(const tl_dataset *d, int i)
+{
+    return (const tl_sample *)d->sample.at + i;
+}
 
 /* ---- Folder format ---- */
 
 static void folders_are_classes(void **state)
 {
     place *p = *state;
-    static const char *const files[] = { "b/1.jpg", "a b/x.PNG", "a b/sub/y.jpeg", "a b/sub/deeper/z.jpg", "a b/Z.jpg",
-                                         "\xc3\xa9t\xc3\xa9/\xc3\xa9.jpg", "B/2.jpg", ".hidden/no.jpg", "b/.no.jpg", "stray.jpg" };
+    static const char *const files[] = { "b/1.jpg",        "a b/x.PNG",
+                                         "a b/sub/y.jpeg", "a b/sub/deeper/z.jpg",
+                                         "a b/Z.jpg",      "\xc3\xa9t\xc3\xa9/\xc3\xa9.jpg",
+                                         "B/2.jpg",        ".hidden/no.jpg",
+                                         "b/.no.jpg",      "stray.jpg" };
     for (int i = 0; i < TL_LEN(files); i++) put_text(p, files[i], "not looked at");
     put_text(p, "b/notes.txt", "");
     put_text(p, "b/old.bmp", "");
@@ -81,12 +94,17 @@ static void folders_are_classes(void **state)
     assert_int_equal(symlink(at(p, "b"), at(p, "linked")), 0);
     tl_dataset *d = scan(p, "", NULL);
     static const char *const classes[] = { "B", "a b", "b", "linked", "\xc3\xa9t\xc3\xa9" };
-    static const struct { const char *path; int label; } want[] = {
-        { "B/2.jpg", 0 }, { "B/link.jpg", 0 }, { "a b/Z.jpg", 1 }, { "a b/x.PNG", 1 }, { "a b/sub/y.jpeg", 1 },
-        { "a b/sub/deeper/z.jpg", 1 }, { "b/1.jpg", 2 }, { "linked/1.jpg", 3 }, { "\xc3\xa9t\xc3\xa9/\xc3\xa9.jpg", 4 },
+    static const struct {
+        const char *path;
+        int label;
+    } want[] = {
+        { "B/2.jpg", 0 },   { "B/link.jpg", 0 },     { "a b/Z.jpg", 1 },
+        { "a b/x.PNG", 1 }, { "a b/sub/y.jpeg", 1 }, { "a b/sub/deeper/z.jpg", 1 },
+        { "b/1.jpg", 2 },   { "linked/1.jpg", 3 },   { "\xc3\xa9t\xc3\xa9/\xc3\xa9.jpg", 4 },
     };
     assert_int_equal(d->classes.n, TL_LEN(classes));
-    for (int i = 0; i < TL_LEN(classes); i++) assert_string_equal(((const char **)d->classes.at)[i], classes[i]);
+    for (int i = 0; i < TL_LEN(classes); i++)
+        assert_string_equal(((const char **)d->classes.at)[i], classes[i]);
     assert_int_equal(d->sample.n, TL_LEN(want));
     for (int i = 0; i < TL_LEN(want); i++) {
         assert_string_equal(sample(d, i)->path, at(p, want[i].path));
@@ -108,7 +126,11 @@ static void folder_errors_help(void **state)
     put_text(p, "val/a/1.jpg", "");
     put_text(p, "val/c d/1.jpg", "");
     tl_dataset *train = scan(p, "train", NULL), *d;
-    const struct { const char *path; const tl_list *classes; const char *says[2]; } rows[] = {
+    const struct {
+        const char *path;
+        const tl_list *classes;
+        const char *says[2];
+    } rows[] = {
         { "absent", NULL, { "absent' does not exist", "" } },
         { "empty/readme.txt", NULL, { "is a file", "one folder per class" } },
         { "empty", NULL, { "no class folders in", "" } },
@@ -117,13 +139,16 @@ static void folder_errors_help(void **state)
         { "val", &train->classes, { "missing 'b'", "unknown 'c d'" } },
     };
     for (int i = 0; i < TL_LEN(rows); i++) {
-        assert_int_equal(tl_formats[0]->scan(p->a, at(p, rows[i].path), rows[i].classes, &d), TL_EDATA);
+        assert_int_equal(tl_formats[0]->scan(p->a, at(p, rows[i].path), rows[i].classes, &d),
+                         TL_EDATA);
         for (int k = 0; k < 2; k++)
-            if (!strstr(tl_errmsg(), rows[i].says[k])) fail_msg("%s: %s", rows[i].path, tl_errmsg());
+            if (!strstr(tl_errmsg(), rows[i].says[k]))
+                fail_msg("%s: %s", rows[i].path, tl_errmsg());
     }
     put_text(p, "one/a/1.jpg", "");
     ok(tl_mkdirs(at(p, "one/b")));
-    assert_int_equal(scan(p, "one", &train->classes)->sample.n, 1); /* an empty class folder is fine, and reported */
+    assert_int_equal(scan(p, "one", &train->classes)->sample.n,
+                     1); /* an empty class folder is fine, and reported */
 }
 
 /* ---- Report ---- */
@@ -131,13 +156,16 @@ static void folder_errors_help(void **state)
 static void report_tells_all(void **state)
 {
     place *p = *state;
-    for (int i = 0; i < 21; i++) put_text(p, tl_printf(p->a, "train/b\xc3\xa4r/%02d.jpg", i), tl_printf(p->a, "bear %d", i));
+    for (int i = 0; i < 21; i++)
+        put_text(p, tl_printf(p->a, "train/b\xc3\xa4r/%02d.jpg", i), tl_printf(p->a, "bear %d", i));
     put_text(p, "train/ox/1.jpg", "ox 1");
     put_text(p, "train/ox/2.jpg", "ox 1");
     put_text(p, "train/ox/bear.jpg", "bear 4");
     put_text(p, "train/ox/scan.tiff", "");
     ok(tl_mkdirs(at(p, "train/yak")));
-    for (int i = 0; i < 7; i++) put_text(p, tl_printf(p->a, "val/b\xc3\xa4r/%d.jpg", i), tl_printf(p->a, "bear %d", 10 + i));
+    for (int i = 0; i < 7; i++)
+        put_text(p, tl_printf(p->a, "val/b\xc3\xa4r/%d.jpg", i),
+                 tl_printf(p->a, "bear %d", 10 + i));
     put_text(p, "val/ox/x.jpg", "ox 3");
     ok(tl_mkdirs(at(p, "val/yak")));
     tl_dataset *train = scan(p, "train", NULL), *val = scan(p, "val", &train->classes);
@@ -152,7 +180,8 @@ static void report_tells_all(void **state)
         "\nwarning: class 'ox' has only 3 training pictures",
         "\nwarning: class 'yak' has no training picture",
         "\nwarning: class 'yak' has no validation picture",
-        "\nwarning: 1 file in ", "scan.tiff'\n",
+        "\nwarning: 1 file in ",
+        "scan.tiff'\n",
         "\n1 picture found twice in the same set:\n",
         "\nwarning: 1 picture found with two labels; one of the two must be wrong:\n",
         "\nwarning: 7 pictures of validation found in the training set as well",
@@ -160,8 +189,10 @@ static void report_tells_all(void **state)
     };
     for (int i = 0; i < TL_LEN(wants); i++)
         if (!strstr(text, wants[i])) fail_msg("lacks \"%s\":\n%s", wants[i], text);
-    assert_non_null(strstr(text, tl_printf(p->a, "  '%s' = '%s'\n", at(p, "train/ox/2.jpg"), at(p, "train/ox/1.jpg"))));
-    assert_non_null(strstr(text, tl_printf(p->a, "  '%s' = '%s'\n", at(p, "train/ox/bear.jpg"), at(p, "train/b\xc3\xa4r/04.jpg"))));
+    assert_non_null(strstr(text, tl_printf(p->a, "  '%s' = '%s'\n", at(p, "train/ox/2.jpg"),
+                                           at(p, "train/ox/1.jpg"))));
+    assert_non_null(strstr(text, tl_printf(p->a, "  '%s' = '%s'\n", at(p, "train/ox/bear.jpg"),
+                                           at(p, "train/b\xc3\xa4r/04.jpg"))));
     ok(tl_dataset_report(p->a, train, NULL, &text));
     assert_null(strstr(text, "val"));
 }
@@ -185,12 +216,22 @@ static void modes_as_the_original(void **state)
 {
     (void)state;
     static const float own[] = { 1, 2, 3 };
-    static const struct { const char *mode; int c; const float *mean; float want[3]; } rows[] = { /* of RGB 10, 100, 255 */
+    static const struct {
+        const char *mode;
+        int c;
+        const float *mean;
+        float want[3];
+    } rows[] = {
+        /* of RGB 10, 100, 255 */
         { "caffe", 3, NULL, { 255 - 103.939f, 100 - 116.779f, 10 - 123.68f } },
         { "", 3, own, { 254, 98, 7 } },
         { NULL, 1, NULL, { 10 - 117.3786f } },
         { "caffe", 1, own, { 9 } },
-        { "torch", 3, NULL, { (10 / 255.0f - 0.485f) / 0.224f, (100 / 255.0f - 0.456f) / 0.224f, (1 - 0.406f) / 0.224f } },
+        { "torch",
+          3,
+          NULL,
+          { (10 / 255.0f - 0.485f) / 0.224f, (100 / 255.0f - 0.456f) / 0.224f,
+            (1 - 0.406f) / 0.224f } },
         { "torch", 1, NULL, { (10 / 255.0f - 0.449f) / 0.224f } },
         { "tf", 3, NULL, { 10 / 127.5f - 1, 100 / 127.5f - 1, 1 } },
         { "tf", 1, NULL, { 10 / 127.5f - 1 } },
@@ -200,7 +241,8 @@ static void modes_as_the_original(void **state)
     for (int i = 0; i < TL_LEN(rows); i++) {
         ok(tl_norm_for(rows[i].mode, rows[i].c, rows[i].mean, &n));
         for (int c = 0; c < rows[i].c; c++)
-            assert_float_equal((x[n.order[c]] - n.mean[c]) * n.rstd[c], rows[i].want[c], 1e-5f * (1 + fabsf(rows[i].want[c])));
+            assert_float_equal((x[n.order[c]] - n.mean[c]) * n.rstd[c], rows[i].want[c],
+                               1e-5f * (1 + fabsf(rows[i].want[c])));
     }
     assert_int_equal(tl_norm_for("cafe", 3, NULL, &n), TL_EARG);
     assert_non_null(strstr(tl_errmsg(), "\"cafe\"; use caffe, torch or tf"));
@@ -224,7 +266,11 @@ static void center_crop_is_centered(void **state)
 static void random_crop_keeps_shape_and_bounds(void **state)
 {
     (void)state;
-    static const int sizes[][4] = { { 500, 375, 224, 224 }, { 100, 700, 64, 32 }, { 224, 224, 224, 224 }, { 3, 2, 50, 40 }, { 65535, 1, 224, 224 } };
+    static const int sizes[][4] = { { 500, 375, 224, 224 },
+                                    { 100, 700, 64, 32 },
+                                    { 224, 224, 224, 224 },
+                                    { 3, 2, 50, 40 },
+                                    { 65535, 1, 224, 224 } };
     for (int k = 0; k < TL_LEN(sizes); k++) {
         int sw = sizes[k][0], sh = sizes[k][1], w = sizes[k][2], h = sizes[k][3];
         double tight = fmax((double)w / sw, (double)h / sh), sum = 0, left = 0;
@@ -232,8 +278,10 @@ static void random_crop_keeps_shape_and_bounds(void **state)
         for (uint64_t i = 0; i < 4000; i++) {
             tl_rng r = tl_rng_at(1, 0, i, TL_DRAW_CROP);
             tl_box b = tl_crop_random(&r, sw, sh, w, h);
-            assert_true(b.x >= 0 && b.y >= 0 && b.x + b.w <= (float)sw + 0.01f && b.y + b.h <= (float)sh + 0.01f);
-            float f = (float)(sw * tight >= w && (double)h / sh < tight ? b.w / (float)sw : b.h / (float)sh);
+            assert_true(b.x >= 0 && b.y >= 0 && b.x + b.w <= (float)sw + 0.01f &&
+                        b.y + b.h <= (float)sh + 0.01f);
+            float f = (float)(sw * tight >= w && (double)h / sh < tight ? b.w / (float)sw
+                                                                        : b.h / (float)sh);
             least = fminf(least, f);
             most = fmaxf(most, f);
             sum += (double)f / 4000;
@@ -248,31 +296,34 @@ static void random_crop_keeps_shape_and_bounds(void **state)
 static void color_changes_as_drawn(void **state)
 {
     (void)state;
-    float m[12], sum = 0, square = 0;
+    float m[12], same[12], sum = 0, square = 0;
     tl_color_rows(0, 1, 1, m);
     for (int i = 0; i < 12; i++) assert_float_equal(m[i], i == 0 || i == 5 || i == 10, 1e-6f);
     tl_color_rows(0, 0, 1, m); /* no saturation: luminance everywhere */
     for (int i = 0; i < 3; i++) assert_float_equal(m[4 * i + 1], 0.587f, 1e-6f);
-    tl_color_rows(20, 1, 1, m); /* a turn keeps gray, and luminance, nearly: the matrices are rounded */
+    tl_color_rows(20, 1, 1,
+                  m); /* a turn keeps gray, and luminance, nearly: the matrices are rounded */
     for (int i = 0; i < 3; i++) {
         assert_float_equal(m[4 * i] + m[4 * i + 1] + m[4 * i + 2], 1, 0.01f);
-        assert_float_equal(0.299f * m[i] + 0.587f * m[4 + i] + 0.114f * m[8 + i], ((float[]){ 0.299f, 0.587f, 0.114f })[i], 0.01f);
+        assert_float_equal(0.299f * m[i] + 0.587f * m[4 + i] + 0.114f * m[8 + i],
+                           ((float[]){ 0.299f, 0.587f, 0.114f })[i], 0.01f);
     }
     tl_color_rows(0, 1, 1.1f, m); /* contrast about the middle */
     assert_float_equal(m[0] * 0.5f + m[3], 0.5f, 1e-6f);
     assert_float_equal(m[0] * 1.0f + m[3], 1.05f, 1e-6f);
-    /* hue by what it does to red: M[red][green] = gray + s cos A + s sin B; recover the angle */
     for (uint64_t i = 0; i < 4000; i++) {
         tl_rng r = tl_rng_at(3, 0, i, TL_DRAW_COLOR);
-        float degrees = 12.5f * tl_truncated_normal(&r);
-        r = tl_rng_at(3, 0, i, TL_DRAW_COLOR);
         tl_color_draw(&r, m);
-        assert_true(m[0] > 0.5f && m[0] < 1.45f && fabsf(degrees) <= 25);
+        r = tl_rng_at(3, 0, i, TL_DRAW_COLOR);
+        float degrees = 12.5f * tl_truncated_normal(&r), saturation = tl_uniform_in(&r, 0.8f, 1.2f);
+        tl_color_rows(degrees, saturation, 1 + 0.05f * tl_truncated_normal(&r), same);
+        assert_memory_equal(m, same, sizeof m);
         sum += degrees / 4000;
         square += degrees * degrees / 4000;
     }
     assert_float_equal(sum, 0, 0.6f);
-    assert_float_equal(sqrtf(square), 12.5f * 0.8796f, 0.4f); /* a normal cut at 2 sigma has 0.8796 sigma */
+    assert_float_equal(sqrtf(square), 12.5f * 0.8796f,
+                       0.4f); /* a normal cut at 2 sigma has 0.8796 sigma */
 }
 
 static void mixup_blends_with_the_reverse(void **state)
@@ -294,20 +345,26 @@ static void mixup_blends_with_the_reverse(void **state)
 /* ---- Loader ---- */
 
 #define SIDE 16
-static const char *const good[] = { "baseline.jpg", "rgb.jpg", "cmyk.jpg", "exif6.jpg", "exif2.jpg", "large.jpg", "ycck.jpg",
-                                    "rgb8.png", "palette8.png", "rgba16.png", "gray.jpg", "444.jpg", "one_pixel.png" };
+static const char *const good[] = { "baseline.jpg", "rgb.jpg",    "cmyk.jpg", "exif6.jpg",
+                                    "exif2.jpg",    "large.jpg",  "ycck.jpg", "rgb8.png",
+                                    "palette8.png", "rgba16.png", "gray.jpg", "444.jpg",
+                                    "one_pixel.png" };
 
 /* 13 readable pictures in two classes; bad: and so many unreadable ones, spread. */
 static tl_dataset *pictures(place *p, int bad)
 {
-    for (int i = 0; i < TL_LEN(good); i++) put_image(p, tl_printf(p->a, "set/%c/%02d.png", "ab"[i % 2], i), good[i]);
-    for (int i = 0; i < bad; i++) put_text(p, tl_printf(p->a, "set/%c/%02dbad.jpg", "ab"[i % 2], 3 * i), "rubbish");
+    for (int i = 0; i < TL_LEN(good); i++)
+        put_image(p, tl_printf(p->a, "set/%c/%02d.png", "ab"[i % 2], i), good[i]);
+    for (int i = 0; i < bad; i++)
+        put_text(p, tl_printf(p->a, "set/%c/%02dbad.jpg", "ab"[i % 2], 3 * i), "rubbish");
     return scan(p, "set", NULL);
 }
 
 static tl_loader_conf plain(void)
 {
-    tl_loader_conf c = { .w = SIDE, .h = SIDE, .c = 3, .batch = 4, .threads = 1, .max_bad = 1, .seed = 9 };
+    tl_loader_conf c = {
+        .w = SIDE, .h = SIDE, .c = 3, .batch = 4, .threads = 1, .max_bad = 1, .seed = 9
+    };
     ok(tl_norm_for("torch", 3, NULL, &c.norm));
     return c;
 }
@@ -379,9 +436,11 @@ static void rows_hold_the_pictures(void **state)
                 assert_float_equal(b->target[2 * k + s->label], 1, 0);
                 assert_float_equal(b->target[2 * k + 1 - s->label], 0, 0);
                 ok(tl_image_load(p->a, s->path, 3, SIDE, &m));
-                ok(tl_image_resize(p->a, &m, (tl_box){ 0, 0, (float)m.w, (float)m.h }, SIDE, SIDE, TL_BILINEAR, &r));
+                ok(tl_image_resize(p->a, &m, (tl_box){ 0, 0, (float)m.w, (float)m.h }, SIDE, SIDE,
+                                   TL_BILINEAR, &r));
                 for (int j = 0; j < SIDE * SIDE * 3; j++)
-                    want[j] = ((float)r.p[j] / 255 - ((float[]){ 0.485f, 0.456f, 0.406f })[j % 3]) / 0.224f;
+                    want[j] = ((float)r.p[j] / 255 - ((float[]){ 0.485f, 0.456f, 0.406f })[j % 3]) /
+                              0.224f;
             }
             for (int j = 0; j < SIDE * SIDE * 3; j++) assert_float_equal(x[j], want[j], 1e-5f);
         }
@@ -396,7 +455,52 @@ static void rows_hold_the_pictures(void **state)
     assert_memory_equal(b->x, one, sizeof one);
 }
 
-/* The same bytes at any number of threads, with and without a cache, with unreadable pictures among them. */
+/* A training row, put together from the parts that have tests of their own. */
+static void expected_row(tl_arena *a, const tl_dataset *d, const tl_loader_conf *c, uint64_t epoch,
+                         int i, float *x)
+{
+    tl_image whole, m;
+    float rows[12];
+    ok(tl_image_load(a, sample(d, i)->path, 3, (int)ceil(SIDE / 0.45), &whole));
+    tl_rng r = tl_rng_at(c->seed, epoch, (uint64_t)i, TL_DRAW_CROP);
+    ok(tl_image_resize(a, &whole, tl_crop_random(&r, whole.w, whole.h, SIDE, SIDE), SIDE, SIDE,
+                       c->filter, &m));
+    r = tl_rng_at(c->seed, epoch, (uint64_t)i, TL_DRAW_COLOR);
+    tl_color_draw(&r, rows);
+    tl_image_color(&m, rows);
+    r = tl_rng_at(c->seed, epoch, (uint64_t)i, TL_DRAW_FLIP);
+    if (tl_uniform(&r) < 0.5f) tl_image_flip(&m);
+    for (int k = 0; k < SIDE * SIDE * 3; k++)
+        x[k] = ((float)m.p[k] - c->norm.mean[k % 3]) * c->norm.rstd[k % 3];
+}
+
+static void training_rows_are_augmented_and_mixed(void **state)
+{
+    place *p = *state;
+    tl_dataset *d = pictures(p, 0);
+    tl_loader_conf c = training();
+    c.shuffle = false;
+    c.smoothing = 0;
+    tl_loader *l;
+    const tl_batch *b;
+    ok(tl_loader_new(p->a, d, &c, &l));
+    ok(tl_loader_start(l, 2, 0));
+    ok(tl_loader_next(l, &b));
+    float row[4][SIDE * SIDE * 3];
+    for (int k = 0; k < 4; k++) expected_row(p->a, d, &c, 2, k, row[k]);
+    for (int k = 0; k < 4; k++) {
+        tl_rng r = tl_rng_at(c.seed, 2, (uint64_t)k, TL_DRAW_MIXUP);
+        float lambda = tl_mixup_draw(&r, c.mixup_alpha);
+        for (int j = 0; j < SIDE * SIDE * 3; j++)
+            assert_float_equal(b->x[k * SIDE * SIDE * 3 + j],
+                               lambda * row[k][j] + (1 - lambda) * row[3 - k][j], 1e-4f);
+        int mine = sample(d, k)->label, other = sample(d, 3 - k)->label;
+        assert_float_equal(b->target[2 * k + mine], (mine == other ? 1.0f : lambda), 1e-6f);
+    }
+}
+
+/* The same bytes at any number of threads, with and without a cache, with unreadable pictures among
+ * them. */
 static void threads_and_cache_change_nothing(void **state)
 {
     place *p = *state;
@@ -442,10 +546,11 @@ static void resumes_inside_an_epoch(void **state)
         if (!b) break;
         if (i >= 2) want = hash_batch(want, b, &c);
     }
-    assert_true(run(d, c, 3, 2, 4) == want);          /* a new process */
+    assert_true(run(d, c, 3, 2, 4) == want); /* a new process */
     ok(tl_loader_start(l, 0, 0));
     ok(tl_loader_next(l, &b));
-    assert_true(hash_epochs(l, &c, 3, 2, 4) == want); /* the same one, in the middle of something else */
+    assert_true(hash_epochs(l, &c, 3, 2, 4) ==
+                want); /* the same one, in the middle of something else */
     assert_int_equal(tl_loader_start(l, 0, 99), TL_EARG);
 }
 
@@ -481,7 +586,39 @@ static void training_batches_are_full(void **state)
         assert_non_null(strstr(e->why, path));
         assert_non_null(strstr(e->why, "not a picture"));
     }
-    for (int i = 0; i < d->sample.n; i++) assert_true((seen[i] == 0) == (strstr(sample(d, i)->path, "bad") != NULL));
+    for (int i = 0; i < d->sample.n; i++)
+        assert_true((seen[i] == 0) == (strstr(sample(d, i)->path, "bad") != NULL));
+}
+
+/* With two unreadable ones, 00bad after 00 and 03bad after 03, none at the end of its class. */
+static void the_next_readable_stands_in(void **state)
+{
+    place *p = *state;
+    tl_dataset *d = pictures(p, 2);
+    tl_loader_conf c = plain();
+    c.threads = 2;
+    for (int wrap = 0; wrap < 2; wrap++) {
+        c.wrap = wrap;
+        tl_loader *l;
+        const tl_batch *b;
+        ok(tl_loader_new(p->a, d, &c, &l));
+        ok(tl_loader_start(l, 0, 0));
+        for (int i = 0; i < 4; i++) {
+            ok(tl_loader_next(l, &b));
+            int row = 0;
+            for (int k = 0; k < 4; k++) {
+                int s = (4 * i + k) % d->sample.n;
+                float want[SIDE * SIDE * 3];
+                if (!wrap && 4 * i + k >= d->sample.n) break;
+                if (strstr(sample(d, s)->path, "bad") && !wrap) continue;
+                if (strstr(sample(d, s)->path, "bad")) s++;
+                assert_int_equal(b->sample[row], s);
+                ok(tl_picture_read(p->a, sample(d, s)->path, &c, want));
+                assert_memory_equal(b->x + row++ * SIDE * SIDE * 3, want, sizeof want);
+            }
+            assert_int_equal(b->n, row);
+        }
+    }
 }
 
 static void evaluation_sees_each_picture_once(void **state)
@@ -502,14 +639,18 @@ static void evaluation_sees_each_picture_once(void **state)
         for (int k = 0; k < b->n; k++) seen[b->sample[k]]++;
     }
     assert_int_equal(batches, 13);
-    for (int i = 0; i < d->sample.n; i++) assert_int_equal(seen[i], strstr(sample(d, i)->path, "bad") ? 0 : 1);
+    for (int i = 0; i < d->sample.n; i++)
+        assert_int_equal(seen[i], strstr(sample(d, i)->path, "bad") ? 0 : 1);
 }
 
 static void too_many_bad_stop_the_run(void **state)
 {
     place *p = *state;
     tl_dataset *d = pictures(p, 3);
-    static const struct { float most; bool stops; } rows[] = { { 0.2f, false }, { 0.1f, true }, { 0, true } };
+    static const struct {
+        float most;
+        bool stops;
+    } rows[] = { { 0.2f, false }, { 0.1f, true }, { 0, true } };
     for (int i = 0; i < TL_LEN(rows); i++)
         for (int train = 0; train < 2; train++) {
             tl_loader_conf c = train ? training() : plain();
@@ -531,7 +672,8 @@ static void too_many_bad_stop_the_run(void **state)
 static void nothing_readable_stops_the_run(void **state)
 {
     place *p = *state;
-    for (int i = 0; i < 30; i++) put_text(p, tl_printf(p->a, "none/%c/%d.jpg", "ab"[i % 2], i), "rubbish");
+    for (int i = 0; i < 30; i++)
+        put_text(p, tl_printf(p->a, "none/%c/%d.jpg", "ab"[i % 2], i), "rubbish");
     tl_dataset *d = scan(p, "none", NULL);
     tl_loader_conf c = training();
     tl_loader *l;
@@ -581,6 +723,32 @@ static void out_of_memory_everywhere(void **state)
     }
 }
 
+static void real_pictures_load(void **state)
+{
+    place *p = *state;
+    static const char folder[] = "../shared/data/hymenoptera/val";
+    if (!tl_is_dir(folder)) {
+        print_message("%s is not there\n", folder);
+        skip();
+    }
+    tl_dataset *d;
+    tl_loader_conf c = training();
+    tl_loader *l;
+    const tl_batch *b;
+    int n = 0;
+    ok(tl_formats[0]->scan(p->a, folder, NULL, &d));
+    assert_int_equal(d->sample.n, 153);
+    c.w = c.h = 224;
+    c.wrap = false;
+    ok(tl_loader_new(p->a, d, &c, &l));
+    ok(tl_loader_start(l, 0, 0));
+    do {
+        ok(tl_loader_next(l, &b));
+        n += b ? b->n : 0;
+    } while (b);
+    assert_int_equal(n, 153);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -594,6 +762,8 @@ int main(void)
         cmocka_unit_test(color_changes_as_drawn),
         cmocka_unit_test(mixup_blends_with_the_reverse),
         cmocka_unit_test_setup_teardown(rows_hold_the_pictures, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(training_rows_are_augmented_and_mixed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_next_readable_stands_in, set_up, tear_down),
         cmocka_unit_test_setup_teardown(threads_and_cache_change_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(epochs_and_seeds_differ, set_up, tear_down),
         cmocka_unit_test_setup_teardown(resumes_inside_an_epoch, set_up, tear_down),
@@ -602,6 +772,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(too_many_bad_stop_the_run, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nothing_readable_stops_the_run, set_up, tear_down),
         cmocka_unit_test_setup_teardown(ends_cleanly_at_any_moment, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(real_pictures_load, set_up, tear_down),
         cmocka_unit_test_setup_teardown(out_of_memory_everywhere, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

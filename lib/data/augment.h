@@ -17,8 +17,8 @@ enum { TL_DRAW_ORDER = 100, TL_DRAW_CROP, TL_DRAW_COLOR, TL_DRAW_FLIP, TL_DRAW_M
 tl_box tl_crop_random(tl_rng *r, int sw, int sh, int w, int h);
 tl_box tl_crop_center(int sw, int sh, int w, int h);
 
-/* Rows for tl_image_color. tl_color_draw: hue from a normal
- * distribution of 12.5 degrees cut at 25, saturation factor U(0.8, 1.2), contrast 1 + normal of 0.05 cut at 0.1 about 0.5. */
+/* Rows for tl_image_color. Drawn: hue from a normal distribution of 12.5 degrees cut at 25, saturation factor
+ * U(0.8, 1.2), contrast (about mid-gray) 1 + normal of 0.05 cut at 0.1. */
 void tl_color_rows(float degrees, float saturation, float contrast, float rows[12]);
 void tl_color_draw(tl_rng *r, float rows[12]);
 

@@ -5,9 +5,9 @@
 
 struct tl_cache {
     pthread_mutex_t lock;
-    tl_arena       *arena;
-    size_t          left;  /* bytes */
-    tl_image       *image; /* by sample; p NULL: not there */
+    tl_arena *arena;
+    size_t left;     /* bytes */
+    tl_image *image; /* by sample; p NULL: not there */
 };
 
 static void free_arena(void *a) { tl_arena_free(a); }

@@ -5,7 +5,8 @@
 #include "kernel.h"
 #include "rng.h"
 
-typedef struct { const char *path; int label; uint64_t hash; } tl_sample; /* hash: of the file's bytes, 0 until asked for */
+/* hash: of the file's bytes, 0 until asked for */
+typedef struct { const char *path; int label; uint64_t hash; } tl_sample;
 
 typedef struct tl_dataset {
     const char *root;
@@ -41,7 +42,8 @@ tl_status tl_norm_for(const char *mode, int channels, const float *mean, tl_norm
 typedef struct {
     int       w, h, c;               /* network input */
     tl_filter filter;
-    bool      random_crop, center_crop, color, hflip; /* see augment.h; all off: plain resize; color acts with random_crop only */
+    bool      random_crop, center_crop; /* see augment.h; neither: plain resize */
+    bool      color, hflip;             /* color acts with random_crop only */
     tl_norm   norm;
     int       batch, threads;        /* threads 0: one less than processors, at least 1 */
     bool      shuffle;
@@ -50,7 +52,7 @@ typedef struct {
                                         (evaluation) every readable picture comes once: batches may be short */
     float     mixup_alpha, smoothing;/* 0: none */
     uint64_t  seed;
-    size_t    cache_bytes;           /* keep decoded pictures up to this many bytes (0: none); does not change results */
+    size_t    cache_bytes;           /* keep decoded pictures up to this size (0: none); changes no result */
     float     max_bad;               /* stop when more than this share of the pictures is unreadable */
 } tl_loader_conf;
 
@@ -69,12 +71,12 @@ typedef struct { int sample; const char *why; } tl_bad; /* why names the path */
 typedef struct tl_loader tl_loader;
 /* d and its samples are borrowed. Threads are joined when the arena dies. */
 tl_status tl_loader_new(tl_arena *a, const tl_dataset *d, const tl_loader_conf *c, tl_loader **out);
-int       tl_loader_batches(const tl_loader *l);                 /* per epoch; without wrap, unreadable pictures may leave fewer */
-/* Begin (or resume inside) an epoch; loading starts at once, in the background. An epoch's order and augmentation depend
- * on (seed, epoch, sample) only. May be called at any time; what was under way is dropped. */
+int       tl_loader_batches(const tl_loader *l); /* per epoch; unreadable pictures may leave fewer without wrap */
+/* Begin (or resume inside) an epoch; loading starts at once, in the background. An epoch's order and augmentation
+ * depend on (seed, epoch, sample) only. May be called at any time; what was under way is dropped. */
 tl_status tl_loader_start(tl_loader *l, int epoch, int batch);
-/* The next batch; NULL at the end of the epoch. Valid until the next call. TL_EDATA, with a list, when more than max_bad
- * of the pictures are unreadable. */
+/* The next batch; NULL at the end of the epoch. Valid until the next call. TL_EDATA, with a list, when more than
+ * max_bad of the pictures are unreadable. */
 tl_status tl_loader_next(tl_loader *l, const tl_batch **out);
 /* tl_bad, each picture found unreadable so far once, by sample; valid until the next call of tl_loader_next. */
 tl_list   tl_loader_bad(const tl_loader *l);

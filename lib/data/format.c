@@ -9,5 +9,5 @@ const tl_format *const tl_formats[] = {
 #define X(name) &tl_format_##name,
     TL_FORMATS(X)
 #undef X
-    NULL
+        NULL
 };

@@ -21,38 +21,43 @@
 
 typedef struct {
     tl_batch out;
-    int     *sample; /* by row; ABSENT: nothing readable */
-    float   *lambda; /* mixup, by row */
-    int      number, rows, left; /* left: rows not made yet */
-    bool     ready;
+    int *sample;            /* by row; ABSENT: nothing readable */
+    float *lambda;          /* mixup, by row */
+    int number, rows, left; /* left: rows not made yet */
+    bool ready;
 } slot;
 
-typedef struct { struct tl_loader *loader; tl_arena *arena; pthread_t thread; } worker;
+typedef struct {
+    struct tl_loader *loader;
+    tl_arena *arena;
+    pthread_t thread;
+} worker;
 
 struct tl_loader {
     const tl_dataset *d;
-    tl_loader_conf    c;
-    int               n, classes, batches, started; /* started: threads */
-    size_t            pixels;  /* numbers in a row of x */
-    tl_cache         *cache;
-    worker           *worker;
+    tl_loader_conf c;
+    int n, classes, batches, started; /* started: threads */
+    size_t pixels;                    /* numbers in a row of x */
+    tl_cache *cache;
+    worker *worker;
 
-    pthread_mutex_t lock; /* guards what follows, except that a row under way belongs to its worker */
-    pthread_cond_t  work, done;
-    int             epoch, *order;
-    slot            ring[RING];
-    int             next_batch, next_row; /* the next row to be taken */
-    int             released, out; /* batches before `released` are free again; `out` is the consumer's next */
-    int             busy;          /* rows under way */
-    bool            quit;
-    tl_status       failed;        /* of a worker, for reasons other than a picture */
-    char            failure[256];
-    const char    **why;           /* by sample; NULL: not found unreadable */
-    int             found;         /* unreadable pictures */
-    tl_arena       *notes;         /* holds the reasons */
+    /* The lock guards what follows, except that a row under way belongs to its worker. */
+    pthread_mutex_t lock;
+    pthread_cond_t work, done;
+    int epoch, *order;
+    slot ring[RING];
+    int next_batch, next_row; /* the next row to be taken */
+    int released, out; /* batches before `released` are free again; `out` is the consumer's next */
+    int busy;          /* rows under way */
+    bool quit;
+    tl_status failed; /* of a worker, for reasons other than a picture */
+    char failure[256];
+    const char **why; /* by sample; NULL: not found unreadable */
+    int found;        /* unreadable pictures */
+    tl_arena *notes;  /* holds the reasons */
 
     tl_bad *bad; /* the consumer's list */
-    int     listed;
+    int listed;
 };
 
 /* ---- Workers ---- */
@@ -85,10 +90,12 @@ static tl_status fill(worker *w, slot *s, int row)
     for (int t = 0; t < tries && s->sample[row] == ABSENT; t++) {
         int i = l->order[(at + t) % l->n];
         if (known_bad(l, i)) continue;
-        tl_status r = tl_sample_make(w->arena, l->d, &l->c, l->cache, l->epoch, i, s->out.x + (size_t)row * l->pixels);
+        tl_status r = tl_sample_make(w->arena, l->d, &l->c, l->cache, l->epoch, i,
+                                     s->out.x + (size_t)row * l->pixels);
         if (r == TL_ENOMEM) return r;
         if (r) note_bad(l, i);
-        else s->sample[row] = i;
+        else
+            s->sample[row] = i;
         tl_arena_reset(w->arena);
     }
     return TL_OK;
@@ -100,11 +107,14 @@ static void close_gaps(const tl_loader *l, slot *s)
     int n = 0;
     for (int row = 0; row < s->rows; row++) {
         if (s->sample[row] == ABSENT) continue;
-        if (n < row) memcpy(s->out.x + (size_t)n * l->pixels, s->out.x + (size_t)row * l->pixels, sizeof(float) * l->pixels);
+        if (n < row)
+            memcpy(s->out.x + (size_t)n * l->pixels, s->out.x + (size_t)row * l->pixels,
+                   sizeof(float) * l->pixels);
         s->sample[n++] = s->sample[row];
     }
     s->out.n = n;
-    memset(s->out.x + (size_t)n * l->pixels, 0, sizeof(float) * (size_t)(l->c.batch - n) * l->pixels);
+    memset(s->out.x + (size_t)n * l->pixels, 0,
+           sizeof(float) * (size_t)(l->c.batch - n) * l->pixels);
 }
 
 static void finish(const tl_loader *l, slot *s)
@@ -218,7 +228,7 @@ static tl_status make_buffers(tl_arena *a, tl_loader *l)
         TL_NEW(s->sample = tl_new(a, int, batch));
         TL_NEW(s->lambda = tl_new(a, float, batch));
         TL_NEW(s->out.x = tl_new(a, float, batch * l->pixels));
-        TL_NEW(s->out.target = tl_new(a, float, batch * (size_t)l->classes));
+        TL_NEW(s->out.target = tl_new(a, float, l->classes *batch));
         s->out.sample = s->sample;
     }
     TL_TRY(own_arena(a, &l->notes));
@@ -239,7 +249,8 @@ static tl_status start_threads(tl_arena *a, tl_loader *l)
         worker *w = &l->worker[l->started];
         w->loader = l;
         int e = pthread_create(&w->thread, NULL, run, w);
-        TL_CHECK(!e, TL_EIO, "cannot start loader thread %d of %d: %s", l->started + 1, threads, strerror(e));
+        TL_CHECK(!e, TL_EIO, "cannot start loader thread %d of %d: %s", l->started + 1, threads,
+                 strerror(e));
     }
     return TL_OK;
 }
@@ -267,8 +278,8 @@ int tl_loader_batches(const tl_loader *l) { return l->batches; }
 
 tl_status tl_loader_start(tl_loader *l, int epoch, int batch)
 {
-    TL_CHECK(epoch >= 0 && batch >= 0 && batch <= l->batches, TL_EARG, "no batch %d in epoch %d: an epoch has %d batches",
-             batch, epoch, l->batches);
+    TL_CHECK(epoch >= 0 && batch >= 0 && batch <= l->batches, TL_EARG,
+             "no batch %d in epoch %d: an epoch has %d batches", batch, epoch, l->batches);
     pthread_mutex_lock(&l->lock);
     l->next_batch = l->batches; /* no new rows */
     while (l->busy) pthread_cond_wait(&l->done, &l->lock);
@@ -300,9 +311,13 @@ static tl_status refuse_too_many_bad(const tl_loader *l)
     size_t at = 0;
     for (int i = 0; i < l->listed && i < LISTED && at < sizeof text; i++)
         at += (size_t)snprintf(text + at, sizeof text - at, "\n  %s", l->bad[i].why);
-    if (l->listed > LISTED && at < sizeof text) snprintf(text + at, sizeof text - at, "\n  and %d more", l->listed - LISTED);
-    return tl_fail(TL_EDATA, "%d of the %d pictures in '%s' are unreadable, more than the %g %% allowed; repair or remove "
-                   "them:%s", l->listed, l->n, l->d->root, (double)(100 * l->c.max_bad), text);
+    if (l->listed > LISTED && at < sizeof text)
+        snprintf(text + at, sizeof text - at, "\n  and %d more", l->listed - LISTED);
+    return tl_fail(TL_EDATA,
+                   "%d of the %d pictures in '%s' are unreadable, more than the %g %% allowed; "
+                   "repair or remove "
+                   "them:%s",
+                   l->listed, l->n, l->d->root, (double)(100 * l->c.max_bad), text);
 }
 
 tl_status tl_loader_next(tl_loader *l, const tl_batch **out)
@@ -315,7 +330,8 @@ tl_status tl_loader_next(tl_loader *l, const tl_batch **out)
         pthread_cond_broadcast(&l->work);
         if (l->out == l->batches) break;
         slot *s = &l->ring[l->out % RING];
-        while (!l->failed && !(s->ready && s->number == l->out)) pthread_cond_wait(&l->done, &l->lock);
+        while (!l->failed && !(s->ready && s->number == l->out))
+            pthread_cond_wait(&l->done, &l->lock);
         if (l->failed) break;
         l->out++;
         if (s->out.n) found = &s->out;

@@ -16,7 +16,8 @@ static int at_least(const tl_loader_conf *c)
     return c->center_crop ? side + TL_CROP_MARGIN : side;
 }
 
-static tl_status prepare(tl_arena *a, const char *path, const tl_loader_conf *c, bool cut_at_random, tl_image *out)
+static tl_status prepare(tl_arena *a, const char *path, const tl_loader_conf *c, bool cut_at_random,
+                         tl_image *out)
 {
     tl_image m;
     TL_TRY(tl_image_load(a, path, c->c, at_least(c), &m));
@@ -40,12 +41,14 @@ tl_status tl_picture_read(tl_arena *a, const char *path, const tl_loader_conf *c
     return TL_OK;
 }
 
-static tl_status change(tl_arena *a, const tl_loader_conf *c, uint64_t epoch, uint64_t i, const tl_image *from, tl_image *m)
+static tl_status change(tl_arena *a, const tl_loader_conf *c, uint64_t epoch, uint64_t i,
+                        const tl_image *from, tl_image *m)
 {
     tl_rng draw = tl_rng_at(c->seed, epoch, i, TL_DRAW_CROP);
     *m = *from;
     if (c->random_crop)
-        TL_TRY(tl_image_resize(a, from, tl_crop_random(&draw, from->w, from->h, c->w, c->h), c->w, c->h, c->filter, m));
+        TL_TRY(tl_image_resize(a, from, tl_crop_random(&draw, from->w, from->h, c->w, c->h), c->w,
+                               c->h, c->filter, m));
     if (c->random_crop && c->color && c->c == 3) {
         float rows[12];
         draw = tl_rng_at(c->seed, epoch, i, TL_DRAW_COLOR);
@@ -62,12 +65,14 @@ static tl_status change(tl_arena *a, const tl_loader_conf *c, uint64_t epoch, ui
     return TL_OK;
 }
 
-tl_status tl_sample_make(tl_arena *a, const tl_dataset *d, const tl_loader_conf *conf, tl_cache *cache, int epoch, int i, float *x)
+tl_status tl_sample_make(tl_arena *a, const tl_dataset *d, const tl_loader_conf *conf,
+                         tl_cache *cache, int epoch, int i, float *x)
 {
     tl_image fresh, m;
     const tl_image *from = tl_cache_get(cache, i);
     if (!from) {
-        TL_TRY(prepare(a, ((const tl_sample *)d->sample.at)[i].path, conf, conf->random_crop, &fresh));
+        TL_TRY(
+            prepare(a, ((const tl_sample *)d->sample.at)[i].path, conf, conf->random_crop, &fresh));
         tl_cache_put(cache, i, &fresh);
         from = &fresh;
     }

@@ -1,4 +1,5 @@
-/* summary.c - what a person should know about the pictures before training. SPDX-License-Identifier: MIT */
+/* summary.c - what a person should know about the pictures before training.
+ * SPDX-License-Identifier: MIT */
 #include "data.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,7 +11,11 @@
 #define UNBALANCED 3.0 /* largest over smallest class */
 
 /* Text that grows in an arena; at NULL: out of memory. */
-typedef struct { tl_arena *a; char *at; size_t n, room; } text;
+typedef struct {
+    tl_arena *a;
+    char *at;
+    size_t n, room;
+} text;
 
 static text new_text(tl_arena *a) { return (text){ a, tl_alloc(a, 1024), 0, 1024 }; }
 
@@ -44,7 +49,10 @@ static int *count_labels(tl_arena *a, const tl_dataset *d)
     return n;
 }
 
-static const char *class_name(const tl_dataset *d, int k) { return ((const char **)d->classes.at)[k]; }
+static const char *class_name(const tl_dataset *d, int k)
+{
+    return ((const char **)d->classes.at)[k];
+}
 
 static void row(text *t, int width, const char *name, int train, bool with_val, int val)
 {
@@ -53,13 +61,15 @@ static void row(text *t, int width, const char *name, int train, bool with_val, 
     say(t, "\n");
 }
 
-static void table(text *t, const tl_dataset *train, const int *n, const tl_dataset *val, const int *m)
+static void table(text *t, const tl_dataset *train, const int *n, const tl_dataset *val,
+                  const int *m)
 {
     int width = columns("class");
     for (int k = 0; k < train->classes.n; k++)
         if (columns(class_name(train, k)) > width) width = columns(class_name(train, k));
     say(t, "%-*s  %7s%s\n", width, "class", "train", val ? "      val" : "");
-    for (int k = 0; k < train->classes.n; k++) row(t, width, class_name(train, k), n[k], val, m ? m[k] : 0);
+    for (int k = 0; k < train->classes.n; k++)
+        row(t, width, class_name(train, k), n[k], val, m ? m[k] : 0);
     row(t, width, "all", train->sample.n, val, val ? val->sample.n : 0);
 }
 
@@ -70,33 +80,40 @@ static void check_counts(text *t, const tl_dataset *d, const int *n)
         if (n[k] < n[least]) least = k;
         if (n[k] > n[most]) most = k;
     }
-    if (n[least]) say(t, "imbalance: the largest class, '%s', has %.1f times the pictures of the smallest, '%s'\n",
-                      class_name(d, most), (double)n[most] / n[least], class_name(d, least));
+    if (n[least])
+        say(t, "imbalance: class '%s' has %.1f times the training pictures of class '%s'\n",
+            class_name(d, most), (double)n[most] / n[least], class_name(d, least));
     if (n[least] && n[most] > UNBALANCED * n[least])
-        say(t, "warning: such an imbalance draws predictions toward the large classes; class weights or more pictures of the "
-               "small ones help\n");
+        say(t, "warning: predictions will lean toward the large classes; class weights help\n");
     for (int k = 0; k < d->classes.n; k++) {
-        if (!n[k]) say(t, "warning: class '%s' has no training picture and cannot be learned\n", class_name(d, k));
-        else if (n[k] < FEW) say(t, "warning: class '%s' has only %d training pictures; results for it will be chance\n",
-                                 class_name(d, k), n[k]);
+        if (!n[k])
+            say(t, "warning: class '%s' has no training picture and cannot be learned\n",
+                class_name(d, k));
+        else if (n[k] < FEW)
+            say(t, "warning: class '%s' has only %d training pictures, too few to rely on\n",
+                class_name(d, k), n[k]);
     }
 }
 
 static void check_set(text *t, const tl_dataset *d)
 {
-    if (d->ignored) say(t, "warning: %d file%s in '%s' left out, not JPEG or PNG by name, such as '%s'\n", d->ignored,
-                        d->ignored > 1 ? "s" : "", d->root, d->ignored_first);
+    if (d->ignored)
+        say(t, "warning: %d file%s in '%s' left out, not JPEG or PNG by name, such as '%s'\n",
+            d->ignored, d->ignored > 1 ? "s" : "", d->root, d->ignored_first);
 }
 
 static void check_val(text *t, const tl_dataset *val, const int *m)
 {
     for (int k = 0; k < val->classes.n; k++)
-        if (!m[k]) say(t, "warning: class '%s' has no validation picture; nothing will be known about it\n", class_name(val, k));
+        if (!m[k]) say(t, "warning: class '%s' has no validation picture\n", class_name(val, k));
 }
 
 /* ---- Copies ---- */
 
-typedef struct { const tl_sample *s; bool val; } entry;
+typedef struct {
+    const tl_sample *s;
+    bool val;
+} entry;
 
 /* By content; within the same content by set and place, so that reports do not depend on qsort. */
 static int by_content(const void *a, const void *b)
@@ -127,19 +144,22 @@ static void check_copies(text *t, const entry *e, int n)
         int found = 0, first = 0; /* first: of those with the same content */
         for (int i = 1; i < n; i++) {
             if (e[i].s->hash != e[first].s->hash) first = i;
-            if (first == i || !e[i].s->hash || kind_of(&e[first], &e[i]) != (copy_kind)kind) continue;
+            if (first == i || !e[i].s->hash || kind_of(&e[first], &e[i]) != (copy_kind)kind)
+                continue;
             if (found++ < SHOWN) say(&shown, "  '%s' = '%s'\n", e[i].s->path, e[first].s->path);
         }
+        if (!shown.at) t->at = NULL;
         if (!found) continue;
-        say(t, "%s%d picture%s %s:\n%s", kind == SAME ? "" : "warning: ", found, found > 1 ? "s" : "", copy_text[kind],
-            shown.at ? shown.at : "");
+        say(t, "%s%d picture%s %s:\n%s", kind == SAME ? "" : "warning: ", found,
+            found > 1 ? "s" : "", copy_text[kind], shown.at);
         if (found > SHOWN) say(t, "  and %d more\n", found - SHOWN);
     }
 }
 
 static void add(entry *e, int *n, const tl_dataset *d, bool val)
 {
-    for (int i = 0; i < d->sample.n; i++) e[(*n)++] = (entry){ (const tl_sample *)d->sample.at + i, val };
+    for (int i = 0; i < d->sample.n; i++)
+        e[(*n)++] = (entry){ (const tl_sample *)d->sample.at + i, val };
 }
 
 tl_status tl_dataset_report(tl_arena *a, tl_dataset *train, tl_dataset *val, const char **out)

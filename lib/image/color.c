@@ -1,4 +1,5 @@
-/* color.c - color conversions, flip and the color matrix, all in place. SPDX-License-Identifier: MIT */
+/* color.c - color conversions, flip and the color matrix, all in place. SPDX-License-Identifier:
+ * MIT */
 #include "decode.h"
 
 /* a*b/255, rounded, without a division. */
@@ -8,15 +9,15 @@ static uint32_t mul255(uint32_t a, uint32_t b)
     return (t + (t >> 8)) >> 8;
 }
 
-/* Inks are stored inverted, so the bytes are what paper still reflects: reflect = 255 - ink. PIL rounds the ink that
- * lies on the black (255 - ink_k) * ink, not the light that remains, hence the detour. */
+/* Inks are stored inverted, so each byte is the light that its ink lets through; what reaches the
+ * eye has passed a color and the black. */
 static void cmyk_to_rgb(tl_image *m)
 {
     const uint8_t *from = m->p;
     uint8_t *to = m->p;
     for (size_t i = (size_t)m->w * (size_t)m->h; i; i--, from += 4, to += 3) {
-        uint32_t k = from[3];
-        for (int j = 0; j < 3; j++) to[j] = (uint8_t)(k - mul255(255u - from[j], k));
+        uint32_t black = from[3];
+        for (int j = 0; j < 3; j++) to[j] = (uint8_t)mul255(from[j], black);
     }
     m->c = 3;
 }
@@ -26,7 +27,8 @@ static void rgb_to_gray(tl_image *m)
     const uint8_t *from = m->p;
     size_t n = (size_t)m->w * (size_t)m->h;
     for (size_t i = 0; i < n; i++, from += 3)
-        m->p[i] = (uint8_t)((19595u * from[0] + 38470u * from[1] + 7471u * from[2] + 0x8000u) >> 16);
+        m->p[i] =
+            (uint8_t)((19595u * from[0] + 38470u * from[1] + 7471u * from[2] + 0x8000u) >> 16);
     m->c = 1;
 }
 

@@ -3,12 +3,21 @@
 #include <string.h>
 #include <strings.h>
 
-static const struct { const char *name; int at, n; const char *bytes; } kinds[] = {
-    { "JPEG", 0, 3, "\xff\xd8\xff" }, { "PNG", 0, 8, "\x89PNG\r\n\x1a\n" }, /* the two that we read come first */
-    { "GIF", 0, 4, "GIF8" },          { "BMP", 0, 2, "BM" },
-    { "TIFF", 0, 4, "II*\0" },        { "TIFF", 0, 4, "MM\0*" },
-    { "WebP", 8, 4, "WEBP" },         { "HEIF or AVIF", 4, 4, "ftyp" },
-    { "JPEG XL", 0, 2, "\xff\x0a" },  { "JPEG 2000", 4, 4, "jP  " },
+static const struct {
+    const char *name;
+    int at, n;
+    const char *bytes;
+} kinds[] = {
+    { "JPEG", 0, 3, "\xff\xd8\xff" },
+    { "PNG", 0, 8, "\x89PNG\r\n\x1a\n" }, /* the two that we read come first */
+    { "GIF", 0, 4, "GIF8" },
+    { "BMP", 0, 2, "BM" },
+    { "TIFF", 0, 4, "II*\0" },
+    { "TIFF", 0, 4, "MM\0*" },
+    { "WebP", 8, 4, "WEBP" },
+    { "HEIF or AVIF", 4, 4, "ftyp" },
+    { "JPEG XL", 0, 2, "\xff\x0a" },
+    { "JPEG 2000", 4, 4, "jP  " },
 };
 
 static int kind_of(tl_bytes file)
@@ -25,11 +34,14 @@ tl_status tl_image_decode(tl_arena *a, tl_bytes file, int c, int at_least, tl_im
     assert(c == 1 || c == 3);
     TL_CHECK(file.n, TL_EFORMAT, "the file is empty");
     int kind = kind_of(file), orientation = 1;
-    TL_CHECK(kind >= 0, TL_EFORMAT, "not a picture: begins neither like a JPEG nor like a PNG file");
-    TL_CHECK(kind <= 1, TL_EUNSUP, "this is a %s file, whatever its name says; convert it to JPEG or PNG",
+    TL_CHECK(kind >= 0, TL_EFORMAT,
+             "not a picture: begins neither like a JPEG nor like a PNG file");
+    TL_CHECK(kind <= 1, TL_EUNSUP,
+             "this is a %s file, whatever its name says; convert it to JPEG or PNG",
              kinds[kind].name);
     if (kind == 0) TL_TRY(tl_jpeg_decode(a, file, c, at_least, out, &orientation));
-    else TL_TRY(tl_png_decode(a, file, c, out, &orientation));
+    else
+        TL_TRY(tl_png_decode(a, file, c, out, &orientation));
     tl_image_convert(out, c);
     return tl_exif_upright(a, orientation, out);
 }
@@ -45,15 +57,18 @@ tl_status tl_image_load(tl_arena *a, const char *path, int c, int at_least, tl_i
 bool tl_image_name(const char *file)
 {
     const char *dot = strrchr(file, '.');
-    return dot && (!strcasecmp(dot, ".jpg") || !strcasecmp(dot, ".jpeg") || !strcasecmp(dot, ".png"));
+    return dot &&
+           (!strcasecmp(dot, ".jpg") || !strcasecmp(dot, ".jpeg") || !strcasecmp(dot, ".png"));
 }
 
 tl_status tl_image_check_size(uint32_t w, uint32_t h, size_t raw, size_t n, size_t expand)
 {
     TL_CHECK(w && h, TL_EFORMAT, "damaged: a picture of %u x %u pixels", w, h);
     TL_CHECK(w <= TL_MAX_SIDE && h <= TL_MAX_SIDE && w * (uint64_t)h <= TL_MAX_PIXELS, TL_EUNSUP,
-             "a picture of %u x %u pixels is too large (at most %d a side and %d in all)", w, h, TL_MAX_SIDE, TL_MAX_PIXELS);
-    TL_CHECK(raw / expand <= n, TL_EFORMAT, "damaged: %zu bytes cannot hold the %u x %u pixels it claims", n, w, h);
+             "a picture of %u x %u pixels is too large (at most %d a side and %d in all)", w, h,
+             TL_MAX_SIDE, TL_MAX_PIXELS);
+    TL_CHECK(raw / expand <= n, TL_EFORMAT,
+             "damaged: %zu bytes cannot hold the %u x %u pixels it claims", n, w, h);
     return TL_OK;
 }
 

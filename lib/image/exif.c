@@ -7,6 +7,8 @@
 #include "decode.h"
 #include <string.h>
 
+#define SHORT 3 /* a TIFF type: two bytes, here the first two of the entry's four for its value */
+
 static uint32_t number(const uint8_t *p, int n, bool big)
 {
     uint32_t v = 0;
@@ -22,10 +24,11 @@ int tl_exif_orientation(tl_bytes t)
     uint32_t at = number(t.p + 4, 4, big);
     if (at > t.n - 2 || at < 8) return 1;
     uint32_t entries = number(t.p + at, 2, big);
-    for (const uint8_t *e = t.p + at + 2; entries && t.n - (size_t)(e - t.p) >= 12; entries--, e += 12) {
+    for (const uint8_t *e = t.p + at + 2; entries && t.n - (size_t)(e - t.p) >= 12;
+         entries--, e += 12) {
         if (number(e, 2, big) != 0x112) continue;
-        uint32_t v = number(e + 8, 2, big); /* type 3, SHORT, lies in the first two of the four value bytes */
-        return number(e + 2, 2, big) == 3 && v >= 1 && v <= 8 ? (int)v : 1;
+        uint32_t type = number(e + 2, 2, big), v = number(e + 8, 2, big);
+        return type == SHORT && v >= 1 && v <= 8 ? (int)v : 1;
     }
     return 1;
 }
@@ -33,9 +36,9 @@ int tl_exif_orientation(tl_bytes t)
 tl_status tl_exif_upright(tl_arena *a, int orientation, tl_image *m)
 {
     if (orientation == 1) return TL_OK;
-    bool swap = orientation >= 5;                                              /* rows become columns */
-    bool right = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8; /* read x from the right */
-    bool bottom = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7; /* y from the bottom */
+    bool swap = orientation >= 5;                  /* rows become columns */
+    bool right = strchr("\2\3\7\10", orientation); /* read x from the right */
+    bool bottom = strchr("\3\4\6\7", orientation); /* read y from the bottom */
     tl_image out;
     TL_TRY(tl_image_new(a, swap ? m->h : m->w, swap ? m->w : m->h, m->c, &out));
     uint8_t *to = out.p;
@@ -44,7 +47,8 @@ tl_status tl_exif_upright(tl_arena *a, int orientation, tl_image *m)
             int sx = swap ? y : x, sy = swap ? x : y;
             if (right) sx = m->w - 1 - sx;
             if (bottom) sy = m->h - 1 - sy;
-            memcpy(to, m->p + ((size_t)sy * (size_t)m->w + (size_t)sx) * (size_t)m->c, (size_t)m->c);
+            memcpy(to, m->p + ((size_t)sy * (size_t)m->w + (size_t)sx) * (size_t)m->c,
+                   (size_t)m->c);
         }
     *m = out;
     return TL_OK;

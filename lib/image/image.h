@@ -6,7 +6,7 @@
 #define TL_IMAGE_H
 #include "file.h"
 
-/* 8 bits a channel, interleaved, rows packed: pixel (x,y), channel k at p[(y*w + x)*c + k]. c is 3 (RGB) or 1 (gray). */
+/* 8 bits a channel, interleaved, rows packed: pixel (x,y), channel k at p[(y*w + x)*c + k]; c: 3 (RGB) or 1 (gray). */
 typedef struct { int w, h, c; uint8_t *p; } tl_image;
 typedef enum { TL_BILINEAR, TL_BICUBIC } tl_filter;
 typedef struct { float x, y, w, h; } tl_box; /* a part of a picture, in pixels, fractions allowed */

@@ -12,16 +12,18 @@
 #include <jpeglib.h>
 #include <jerror.h>
 
-#define MAX_SCANS 200       /* progressive files have about ten; each costs a pass over the whole picture */
-#define PIXELS_PER_BYTE 512 /* one bit for an 8x8 block: the first scan of a plain gray progressive picture */
+#define MAX_SCANS                                                                                  \
+    200 /* progressive files have about ten; each costs a pass over the whole picture */
+#define PIXELS_PER_BYTE                                                                            \
+    512 /* one bit for an 8x8 block: the first scan of a plain gray progressive picture */
 
 typedef struct {
     struct jpeg_decompress_struct dec;
-    struct jpeg_error_mgr         err;
-    struct jpeg_progress_mgr      progress;
-    jmp_buf                       out;
-    char                          why[JMSG_LENGTH_MAX]; /* the error, or the first warning that means damage */
-    bool                          damaged;
+    struct jpeg_error_mgr err;
+    struct jpeg_progress_mgr progress;
+    jmp_buf out;
+    char why[JMSG_LENGTH_MAX]; /* the error, or the first warning that means damage */
+    bool damaged;
 } reader;
 
 static void failed(j_common_ptr dec)
@@ -36,7 +38,8 @@ static void warned(j_common_ptr dec, int level)
     reader *r = (reader *)dec;
     int code = r->err.msg_code;
     bool harmless = level >= 0 || code == JWRN_EXTRANEOUS_DATA || code == JWRN_ADOBE_XFORM ||
-                    code == JWRN_BOGUS_ICC || code == JWRN_NOT_SEQUENTIAL || code == JWRN_TOO_MUCH_DATA;
+                    code == JWRN_BOGUS_ICC || code == JWRN_NOT_SEQUENTIAL ||
+                    code == JWRN_TOO_MUCH_DATA;
     if (harmless || r->damaged) return;
     r->err.format_message(dec, r->why);
     r->damaged = true;
@@ -63,25 +66,27 @@ static int orientation_of(jpeg_saved_marker_ptr m)
 /* How many times smaller to decode: 1, 2, 4 or 8. */
 static int reduction(const struct jpeg_decompress_struct *d, int at_least)
 {
-    int shorter = (int)(d->image_width < d->image_height ? d->image_width : d->image_height), by = 1;
+    int shorter = (int)(d->image_width < d->image_height ? d->image_width : d->image_height),
+        by = 1;
     while (at_least > 0 && by < 8 && shorter / (2 * by) >= at_least) by *= 2;
     return by;
 }
 
 /* From the opened file to pixels; any libjpeg error leaves by longjmp. */
-static tl_status decode(tl_arena *a, reader *r, size_t bytes, int c, int at_least, tl_image *out, int *orientation)
+static tl_status decode(tl_arena *a, reader *r, size_t bytes, int c, int at_least, tl_image *out,
+                        int *orientation)
 {
     struct jpeg_decompress_struct *d = &r->dec;
     jpeg_save_markers(d, JPEG_APP0 + 1, 0xffff);
     jpeg_read_header(d, TRUE);
-    TL_TRY(tl_image_check_size(d->image_width, d->image_height, (size_t)d->image_width * d->image_height, bytes,
-                               PIXELS_PER_BYTE));
+    TL_TRY(tl_image_check_size(d->image_width, d->image_height,
+                               (size_t)d->image_width * d->image_height, bytes, PIXELS_PER_BYTE));
     TL_CHECK(d->num_components == 1 || d->num_components == 3 || d->num_components == 4, TL_EUNSUP,
              "a JPEG with %d channels", d->num_components);
     *orientation = orientation_of(d->marker_list);
-    d->out_color_space = d->num_components == 4                                ? JCS_CMYK
+    d->out_color_space = d->num_components == 4                           ? JCS_CMYK
                          : d->jpeg_color_space == JCS_GRAYSCALE && c == 1 ? JCS_GRAYSCALE
-                                                                           : JCS_RGB;
+                                                                          : JCS_RGB;
     d->scale_num = 1;
     d->scale_denom = (unsigned)reduction(d, at_least);
     jpeg_start_decompress(d);
@@ -95,7 +100,8 @@ static tl_status decode(tl_arena *a, reader *r, size_t bytes, int c, int at_leas
     return TL_OK;
 }
 
-tl_status tl_jpeg_decode(tl_arena *a, tl_bytes file, int c, int at_least, tl_image *out, int *orientation)
+tl_status tl_jpeg_decode(tl_arena *a, tl_bytes file, int c, int at_least, tl_image *out,
+                         int *orientation)
 {
     reader *r = tl_new(a, reader, 1);
     TL_NEW(r);
@@ -111,5 +117,6 @@ tl_status tl_jpeg_decode(tl_arena *a, tl_bytes file, int c, int at_least, tl_ima
         tl_status s = decode(a, r, file.n, c, at_least, out, orientation);
         if (s || !r->damaged) return s;
     }
-    return tl_fail(r->err.msg_code == JERR_OUT_OF_MEMORY ? TL_ENOMEM : TL_EFORMAT, "damaged JPEG: %s", r->why);
+    return tl_fail(r->err.msg_code == JERR_OUT_OF_MEMORY ? TL_ENOMEM : TL_EFORMAT,
+                   "damaged JPEG: %s", r->why);
 }

@@ -8,13 +8,13 @@
 #include <png.h>
 
 #define DEFLATE_BEST 1032 /* bytes that one compressed byte can become: zlib's technical notes */
-#define MAX_CHUNK (8u << 20)
+#define MAX_CHUNK    (8u << 20)
 
 typedef struct {
     png_structp png;
-    png_infop   info;
-    tl_bytes    left; /* of the file */
-    char        why[128];
+    png_infop info;
+    tl_bytes left; /* of the file */
+    char why[128];
 } reader;
 
 static void failed(png_structp png, png_const_charp why)
@@ -71,7 +71,8 @@ static tl_status decode(tl_arena *a, reader *r, int c, tl_image *out, int *orien
     png_read_end(r->png, r->info);
     png_bytep exif;
     png_uint_32 n;
-    if (png_get_eXIf_1(r->png, r->info, &n, &exif)) *orientation = tl_exif_orientation((tl_bytes){ exif, n });
+    if (png_get_eXIf_1(r->png, r->info, &n, &exif))
+        *orientation = tl_exif_orientation((tl_bytes){ exif, n });
     return TL_OK;
 }
 

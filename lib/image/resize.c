@@ -1,9 +1,9 @@
 /* resize.c - antialiased resampling, bit for bit as PIL. SPDX-License-Identifier: MIT
  *
  * Two passes, first along x, then along y, with an 8-bit picture between them. Each output pixel is
- * a weighted sum over a window of input pixels; the weights are a triangle (bilinear) or Keys' cubic
- * with a = -1/2 ("Cubic convolution interpolation for digital image processing", 1981), stretched
- * when shrinking so that every input pixel counts, and rounded to fixed point.
+ * a weighted sum over a window of input pixels; the weights are a triangle (bilinear) or Keys'
+ * cubic with a = -1/2 ("Cubic convolution interpolation for digital image processing", 1981),
+ * stretched when shrinking so that every input pixel counts, and rounded to fixed point.
  *
  * One kernel, weigh(), serves both passes: it sums whole rows. For the pass along x, strips of 16
  * rows are transposed (16x16 bytes at a time), so that a column of the strip is 16 consecutive
@@ -12,12 +12,15 @@
 #include <math.h>
 #include <string.h>
 
-#define BITS 22  /* of a weight's fraction: 32, less 8 for a pixel, less 2 as cubic sums overshoot */
-#define STRIP 16 /* rows transposed together */
+#define BITS  22    /* of a weight's fraction: 32, less 8 of a pixel, less 2 for overshoot */
+#define STRIP 16    /* rows transposed together */
 #define SLACK 0.01f /* what a box may stick out, through rounding of its numbers */
 
 /* Output pixel i is the sum of k[0..n-1] times input pixels first..first+n-1. */
-typedef struct { int first, n; int32_t *k; } window;
+typedef struct {
+    int first, n;
+    int32_t *k;
+} window;
 
 static double triangle(double x) { return x < 1 ? 1 - x : 0; }
 static double cubic(double x)
@@ -28,7 +31,8 @@ static double cubic(double x)
 }
 
 /* The windows of `out` pixels spread over lo..hi of an axis with `in` pixels. */
-static tl_status windows(tl_arena *a, int in, float lo, float hi, int out, tl_filter f, window **table)
+static tl_status windows(tl_arena *a, int in, float lo, float hi, int out, tl_filter f,
+                         window **table)
 {
     double (*weight)(double) = f == TL_BICUBIC ? cubic : triangle;
     double step = (double)(hi - lo) / out, stretch = step > 1 ? step : 1;
@@ -53,8 +57,9 @@ static tl_status windows(tl_arena *a, int in, float lo, float hi, int out, tl_fi
     return TL_OK;
 }
 
-/* to[i] = sum over j of k[j] * from[j*stride + i], rounded and clipped to 0..255, for i < n <= STRIP. */
-static inline void weigh_some(const uint8_t *from, size_t stride, const window *w, uint8_t *to, size_t n)
+/* to[i] = sum over j of k[j] * from[j*stride + i], rounded and clipped to 0..255; n <= STRIP. */
+static inline void weigh_some(const uint8_t *from, size_t stride, const window *w, uint8_t *to,
+                              size_t n)
 {
     int32_t sum[STRIP];
     for (size_t i = 0; i < n; i++) sum[i] = 1 << (BITS - 1);
@@ -71,7 +76,8 @@ static void weigh(const uint8_t *from, size_t stride, const window *w, uint8_t *
 {
     size_t i = 0;
     from += (size_t)w->first * stride;
-    for (; i + STRIP <= n; i += STRIP) weigh_some(from + i, stride, w, to + i, STRIP); /* a constant n: vector code */
+    for (; i + STRIP <= n; i += STRIP)
+        weigh_some(from + i, stride, w, to + i, STRIP); /* a constant n: vector code */
     if (i < n) weigh_some(from + i, stride, w, to + i, n - i);
 }
 
@@ -84,8 +90,10 @@ static void transpose16(const uint8_t *from, size_t from_stride, uint8_t *to, si
     for (int i = 0; i < 16; i++) memcpy(&v[i], from + (size_t)i * from_stride, 16);
     for (int round = 0; round < 4; round++) {
         for (int i = 0; i < 8; i++) {
-            t[2 * i] = __builtin_shufflevector(v[i], v[i + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-            t[2 * i + 1] = __builtin_shufflevector(v[i], v[i + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+            t[2 * i] = __builtin_shufflevector(v[i], v[i + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5,
+                                               21, 6, 22, 7, 23);
+            t[2 * i + 1] = __builtin_shufflevector(v[i], v[i + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12,
+                                                   28, 13, 29, 14, 30, 15, 31);
         }
         memcpy(v, t, sizeof v);
     }
@@ -93,16 +101,19 @@ static void transpose16(const uint8_t *from, size_t from_stride, uint8_t *to, si
 }
 
 /* to[c][r] = from[r][c]; rows x cols bytes, strides in bytes. */
-static void transpose(const uint8_t *from, size_t from_stride, size_t rows, size_t cols, uint8_t *to, size_t to_stride)
+static void transpose(const uint8_t *from, size_t from_stride, size_t rows, size_t cols,
+                      uint8_t *to, size_t to_stride)
 {
     for (size_t r = 0; r < rows; r += 16)
         for (size_t c = 0; c < cols; c += 16) {
             if (r + 16 <= rows && c + 16 <= cols) {
-                transpose16(from + r * from_stride + c, from_stride, to + c * to_stride + r, to_stride);
+                transpose16(from + r * from_stride + c, from_stride, to + c * to_stride + r,
+                            to_stride);
                 continue;
             }
             for (size_t i = r; i < rows && i < r + 16; i++)
-                for (size_t j = c; j < cols && j < c + 16; j++) to[j * to_stride + i] = from[i * from_stride + j];
+                for (size_t j = c; j < cols && j < c + 16; j++)
+                    to[j * to_stride + i] = from[i * from_stride + j];
         }
 }
 
@@ -115,18 +126,21 @@ static tl_status along_x(tl_arena *a, const tl_image *in, const window *win, int
     for (int y = 0; y < out->h; y += STRIP) {
         size_t rows = (size_t)(out->h - y < STRIP ? out->h - y : STRIP);
         transpose(in->p + (size_t)(y0 + y) * from_row, from_row, rows, from_row, strip, STRIP);
-        for (int x = 0; x < out->w; x++) weigh(strip, STRIP * c, &win[x], done + (size_t)x * STRIP * c, STRIP * c);
+        for (int x = 0; x < out->w; x++)
+            weigh(strip, STRIP * c, &win[x], done + (size_t)x * STRIP * c, STRIP * c);
         transpose(done, STRIP, to_row, rows, out->p + (size_t)y * to_row, to_row);
     }
     return TL_OK;
 }
 
-tl_status tl_image_resize(tl_arena *a, const tl_image *in, tl_box box, int w, int h, tl_filter f, tl_image *out)
+tl_status tl_image_resize(tl_arena *a, const tl_image *in, tl_box box, int w, int h, tl_filter f,
+                          tl_image *out)
 {
     float right = box.x + box.w, bottom = box.y + box.h;
     TL_CHECK(box.w > 0 && box.h > 0 && box.x >= 0 && box.y >= 0 && right <= (float)in->w + SLACK &&
-                 bottom <= (float)in->h + SLACK, TL_EARG, "the box %g,%g %gx%g is not inside the picture of %dx%d",
-             (double)box.x, (double)box.y, (double)box.w, (double)box.h, in->w, in->h);
+                 bottom <= (float)in->h + SLACK,
+             TL_EARG, "the box %g,%g %gx%g is not inside the picture of %dx%d", (double)box.x,
+             (double)box.y, (double)box.w, (double)box.h, in->w, in->h);
     right = fminf(right, (float)in->w);
     bottom = fminf(bottom, (float)in->h);
     window *xs, *ys;

@@ -2,7 +2,8 @@
 #include "augment.h"
 #include <math.h>
 
-/* An axis of `source` pixels is resized to `resized`, of which at..at+cut-1 are kept: that part, in source pixels. */
+/* An axis of `source` pixels is resized to `resized`, of which at..at+cut-1 are kept: that part, in
+ * source pixels. */
 static void part(int source, int resized, int at, int cut, float *from, float *size)
 {
     double step = (double)source / resized;

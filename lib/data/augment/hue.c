@@ -12,12 +12,17 @@
 
 /* gray + s*cos(h) * A + s*sin(h) * B; row: input channel, column: output channel. */
 static const float gray[3] = { 0.299f, 0.587f, 0.114f };
-static const float A[3][3] = { { 0.701f, -0.299f, -0.299f }, { -0.587f, 0.413f, -0.587f }, { -0.114f, -0.114f, 0.886f } };
-static const float B[3][3] = { { 0.168f, -0.328f, 1.25f }, { 0.330f, 0.035f, -1.05f }, { -0.497f, 0.292f, -0.203f } };
+static const float A[3][3] = { { 0.701f, -0.299f, -0.299f },
+                               { -0.587f, 0.413f, -0.587f },
+                               { -0.114f, -0.114f, 0.886f } };
+static const float B[3][3] = { { 0.168f, -0.328f, 1.25f },
+                               { 0.330f, 0.035f, -1.05f },
+                               { -0.497f, 0.292f, -0.203f } };
 
 void tl_color_rows(float degrees, float saturation, float contrast, float rows[12])
 {
-    float turn = degrees * 0.0174532925f, sc = saturation * cosf(turn), ss = saturation * sinf(turn);
+    float turn = degrees * 0.0174532925f, sc = saturation * cosf(turn),
+          ss = saturation * sinf(turn);
     for (int out = 0; out < 3; out++) {
         float *row = rows + 4 * out, sum = 0;
         for (int in = 0; in < 3; in++) {

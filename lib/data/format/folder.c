@@ -20,7 +20,8 @@ static bool is_link(const char *path)
 /* All pictures below path: first its files, then its folders, each in byte order. */
 static tl_status collect(tl_arena *a, tl_dataset *d, const char *path, int label, int depth)
 {
-    TL_CHECK(depth < MAX_DEPTH, TL_EDATA, "folders nest deeper than %d levels at '%s'", MAX_DEPTH, path);
+    TL_CHECK(depth < MAX_DEPTH, TL_EDATA, "folders nest deeper than %d levels at '%s'", MAX_DEPTH,
+             path);
     tl_list names, below = { 0, NULL };
     TL_TRY(tl_dir_list(a, path, &names));
     for (int i = 0; i < names.n; i++) {
@@ -37,9 +38,11 @@ static tl_status collect(tl_arena *a, tl_dataset *d, const char *path, int label
             tl_sample *s = tl_add(a, &d->sample, tl_sample);
             TL_NEW(s);
             *s = (tl_sample){ full, label, 0 };
-        } else if (!d->ignored++) d->ignored_first = full;
+        } else if (!d->ignored++)
+            d->ignored_first = full;
     }
-    for (int i = 0; i < below.n; i++) TL_TRY(collect(a, d, ((const char **)below.at)[i], label, depth + 1));
+    for (int i = 0; i < below.n; i++)
+        TL_TRY(collect(a, d, ((const char **)below.at)[i], label, depth + 1));
     return TL_OK;
 }
 
@@ -47,7 +50,8 @@ static tl_status class_folders(tl_arena *a, const char *root, tl_list *found)
 {
     tl_list names;
     TL_CHECK(tl_file_exists(root), TL_EDATA, "the picture folder '%s' does not exist", root);
-    TL_CHECK(tl_is_dir(root), TL_EDATA, "'%s' is a file; a folder with one folder per class was expected", root);
+    TL_CHECK(tl_is_dir(root), TL_EDATA,
+             "'%s' is a file; a folder with one folder per class was expected", root);
     TL_TRY(tl_dir_list(a, root, &names));
     for (int i = 0; i < names.n; i++) {
         const char *name = ((const char **)names.at)[i];
@@ -81,20 +85,29 @@ static const char *lacking(tl_arena *a, const tl_list *in, const tl_list *other)
     return text && n > 10 ? tl_printf(a, "%s and %d more", text, n - 10) : text;
 }
 
-static tl_status check_classes(tl_arena *a, const char *root, const tl_list *found, const tl_list *wanted)
+static tl_status check_classes(tl_arena *a, const char *root, const tl_list *found,
+                               const tl_list *wanted)
 {
     if (!wanted) {
-        TL_CHECK(found->n, TL_EDATA, "no class folders in '%s': put the pictures of each class into a folder of its own "
-                 "there", root);
-        TL_CHECK(found->n > 1, TL_EDATA, "a single class, '%s', in '%s': there is nothing to tell apart; at least two "
-                 "class folders are needed", *(const char **)found->at, root);
+        TL_CHECK(
+            found->n, TL_EDATA,
+            "no class folders in '%s': put the pictures of each class into a folder of its own "
+            "there",
+            root);
+        TL_CHECK(found->n > 1, TL_EDATA,
+                 "a single class, '%s', in '%s': there is nothing to tell apart; at least two "
+                 "class folders are needed",
+                 *(const char **)found->at, root);
         return TL_OK;
     }
     const char *missing = lacking(a, wanted, found), *unknown = lacking(a, found, wanted);
     if (!missing || !unknown) return TL_ENOMEM;
     if (!*missing && !*unknown) return TL_OK;
-    return tl_fail(TL_EDATA, "the class folders in '%s' are not the model's or training set's classes:%s%s%s%s%s", root,
-                   *missing ? " missing " : "", missing, *missing && *unknown ? ";" : "", *unknown ? " unknown " : "", unknown);
+    return tl_fail(
+        TL_EDATA,
+        "the class folders in '%s' are not the model's or training set's classes:%s%s%s%s%s", root,
+        *missing ? " missing " : "", missing, *missing && *unknown ? ";" : "",
+        *unknown ? " unknown " : "", unknown);
 }
 
 static tl_status scan(tl_arena *a, const char *path, const tl_list *classes, tl_dataset **out)
@@ -111,10 +124,13 @@ static tl_status scan(tl_arena *a, const char *path, const tl_list *classes, tl_
         TL_NEW(full);
         TL_TRY(collect(a, d, full, i, 0));
     }
-    TL_CHECK(d->sample.n, TL_EDATA, "no pictures in the class folders of '%s': *.jpg, *.jpeg or *.png are read%s%s", path,
+    TL_CHECK(d->sample.n, TL_EDATA,
+             "no pictures in the class folders of '%s': *.jpg, *.jpeg or *.png are read%s%s", path,
              d->ignored ? ", not files such as " : "", d->ignored ? d->ignored_first : "");
     *out = d;
     return TL_OK;
 }
 
-const tl_format tl_format_folder = { "folder", "one folder per class, with JPEG and PNG pictures below it", scan };
+const tl_format tl_format_folder = { "folder",
+                                     "one folder per class, with JPEG and PNG pictures below it",
+                                     scan };
