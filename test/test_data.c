@@ -728,7 +728,7 @@ static void real_pictures_load(void **state)
     place *p = *state;
     static const char folder[] = "../shared/data/hymenoptera/val";
     if (!tl_is_dir(folder)) {
-        print_message("%s is not there\n", folder);
+        print_message("skipped: no %s\n", folder);
         skip();
     }
     tl_dataset *d;
