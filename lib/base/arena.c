@@ -57,11 +57,16 @@ void tl_arena_free(tl_arena *a)
 
 void tl_arena_reset(tl_arena *a)
 {
+    chunk *largest = a->top;
     run_deferred(a);
-    if (!a->top) return;
-    for (chunk *c = a->top->next, *n; c; c = n) { n = c->next; a->held -= c->size; free(c); }
-    a->top->next = NULL;
-    a->top->used = 0;
+    for (chunk *c = a->top; c; c = c->next)
+        if (c->size > largest->size) largest = c;
+    for (chunk *c = a->top, *n; c; c = n) {
+        n = c->next;
+        if (c != largest) { a->held -= c->size; free(c); }
+    }
+    a->top = largest;
+    if (largest) { largest->next = NULL; largest->used = 0; }
 }
 
 size_t tl_arena_bytes(const tl_arena *a) { return a->held; }
@@ -105,14 +110,16 @@ char *tl_strdup(tl_arena *a, const char *s) { return tl_strndup(a, s, strlen(s))
 
 char *tl_printf(tl_arena *a, const char *fmt, ...)
 {
-    va_list ap, ap2;
+    char small[256];
+    va_list ap, again;
     va_start(ap, fmt);
-    va_copy(ap2, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_copy(again, ap);
+    size_t n = (size_t)vsnprintf(small, sizeof small, fmt, ap);
     va_end(ap);
-    char *s = tl_alloc_raw(a, (size_t)n + 1);
-    if (s) vsnprintf(s, (size_t)n + 1, fmt, ap2);
-    va_end(ap2);
+    char *s = tl_alloc_raw(a, n + 1);
+    if (s && n < sizeof small) memcpy(s, small, n + 1);
+    else if (s) vsnprintf(s, n + 1, fmt, again);
+    va_end(again);
     return s;
 }
 

@@ -13,7 +13,7 @@ char     *tl_strdup(tl_arena *a, const char *s);
 char     *tl_strndup(tl_arena *a, const char *s, size_t n);
 char     *tl_printf(tl_arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 tl_status tl_defer(tl_arena *a, void (*fn)(void *), void *arg); /* run fn(arg) when the arena dies or is reset; at once when out of memory */
-void      tl_arena_reset(tl_arena *a);                       /* run the deferred, forget all objects, keep some memory for reuse */
+void      tl_arena_reset(tl_arena *a);                       /* run the deferred, forget all objects; the largest piece of memory is kept for reuse */
 size_t    tl_arena_bytes(const tl_arena *a);                 /* held from the system */
 #define tl_new(a, T, n) ((T *)tl_alloc((a), sizeof(T) * (size_t)(n)))
 
