@@ -6,7 +6,7 @@ static const tl_field rows[] = {
     CMD_OPTION(tl_evaluate_opts, model, TL_STR, .help = "the model, instead of the spec's eval_config.model_path"),
     CMD_OPTION(tl_evaluate_opts, images, TL_STR, .help = "pictures in a folder per class, instead of the spec's eval_config.eval_dataset_path"),
     CMD_OPTION(tl_evaluate_opts, key, TL_STR, .help = "opens a sealed model"),
-    CMD_OPTION(tl_evaluate_opts, batch_size, TL_INT, .hi = 4096, .help = "pictures at a time; 0: the spec's"),
+    CMD_OPTION(tl_evaluate_opts, batch_size, TL_INT, .hi = 4096, .help = "pictures at a time; 0: the spec's, without a spec 16"),
     CMD_OPTION(tl_evaluate_opts, results_dir, TL_STR, .help = "a folder for status.json and the list of unreadable pictures"),
     CMD_OPTION(tl_evaluate_opts, classmap, TL_STR, .help = "class names in the order of their indices, one a line; otherwise the model's"),
     CMD_OVERRIDES(tl_evaluate_opts),

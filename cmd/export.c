@@ -25,7 +25,7 @@ static const tl_field rows[] = {
     TL_F_END
 };
 static const cmd_flag flags[] = {
-    { "-m", "model", NULL }, { "-o", "output_file", NULL }, { "-k", "key", "KEY" }, { "--cal_image_dir", "image_dir", "FOLDER" },
+    { "-m", "model", NULL }, { "-o", "output_file", NULL }, { "-k", "key", "KEY" }, { "-i", "image_dir", "FOLDER" }, { "--cal_image_dir", "image_dir", "FOLDER" },
     { "-e", "experiment_spec", NULL }, { "--experiment_spec_file", "experiment_spec", NULL }, { "-r", "results_dir", "FOLDER" },
     { "-s", "strict_type_constraints", NULL }, { 0 }
 };
@@ -37,8 +37,6 @@ static int run(cmd_call *c)
     if (o->data_type == INT8) return cmd_fail(c, CMD_FAILED, "--data_type int8 is not available yet; fp32 and fp16 are");
     int code = cmd_done(c, tl_classification_export(c->arena, o, &c->listener, &s));
     if (code) return code;
-    cmd_say(c, "%s", s.report);
-    cmd_say(c, "exported: %s, %zu bytes, differs from the model by at most %.2g\n", s.output_file, s.bytes, s.worst);
     cmd_value(c, "output_file", "%s", s.output_file);
     cmd_value(c, "bytes", "%zu", s.bytes);
     cmd_value(c, "worst", "%.9g", s.worst);

@@ -6,7 +6,7 @@ static const tl_field rows[] = {
     CMD_OPTION(tl_inference_opts, image, TL_STR, .flags = TL_REQUIRED | TL_ONEOF, .help = "one picture"),
     CMD_OPTION(tl_inference_opts, image_dir, TL_STR, .flags = TL_REQUIRED | TL_ONEOF, .help = "all pictures of a folder and those below it"),
     CMD_OPTION(tl_inference_opts, key, TL_STR, .help = "opens a sealed model"),
-    CMD_OPTION(tl_inference_opts, batch_size, TL_INT, .def = 1, .lo = 1, .hi = 4096, .help = "pictures at a time"),
+    CMD_OPTION(tl_inference_opts, batch_size, TL_INT, .hi = 4096, .help = "pictures at a time; 0: the spec's, without a spec 16"),
     CMD_OPTION(tl_inference_opts, classmap, TL_STR, .help = "classmap.json of the training; otherwise the classes in the model"),
     CMD_OPTION(tl_inference_opts, experiment_spec, TL_STR, .help = "not needed: the model knows how its pictures are prepared"),
     CMD_OPTION(tl_inference_opts, results_dir, TL_STR, .help = "where result.csv is written; otherwise the current folder"),

@@ -21,7 +21,7 @@ static int run(cmd_call *c)
     tl_train_summary s = { 0 };
     int code = cmd_done(c, tl_classification_train(c->arena, c->opts, &c->listener, &s));
     if (code) return code;
-    cmd_say(c, "best epoch: %d of %d, validation accuracy %.4f: %s\n", s.best_epoch, s.epochs, s.best_accuracy, s.best_model);
+    cmd_say(c, "best: epoch %d of %d, validation accuracy %.4f, %s\n", s.best_epoch, s.epochs, s.best_accuracy, s.best_model);
     cmd_value(c, "best_epoch", "%d", s.best_epoch);
     cmd_value(c, "epochs", "%d", s.epochs);
     cmd_value(c, "best_accuracy", "%.6f", s.best_accuracy);
@@ -36,8 +36,9 @@ const cmd_def cmd_train = {
              "Ctrl-C saves a checkpoint; --resume goes on from it. Needs train_config.train_dataset_path and val_dataset_path.",
     .example = "tlc classification train -e spec.txt -r results\n"
                "tlc classification train -e spec.txt -r results train_config.n_epochs=3 train_config.random_seed=7",
-    .files = "RESULTS/weights/ARCH_EEE.onnx: the model after each epoch; ARCH_best.onnx is the best one\n"
+    .files = "RESULTS/weights/ARCH_EEE.onnx: the model after each epoch (000: the head on the frozen trunk), .tlt when sealed; ARCH_best.onnx is the best one\n"
              "RESULTS/weights/ARCH_EEE.state: what --resume needs besides; the last two are kept\n"
+             "RESULTS/experiment_spec.txt: the whole spec, with defaults\n"
              "RESULTS/classmap.json: classes and their indices\n"
              "RESULTS/training.csv: a line per epoch\n"
              "RESULTS/events: curves for TensorBoard\n"
