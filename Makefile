@@ -100,9 +100,28 @@ demo: deps
 	@$(MAKE) --no-print-directory -j2 all
 	@examples/demo.sh $(B)/tlc
 
+# Everything below DESTDIR/PREFIX. The other names are the original's; see 'tlc help'.
+AT    := $(DESTDIR)$(PREFIX)
+NAMES := tlt tlt-train tlt-evaluate tlt-prune tlt-infer tlt-export
+install: all
+	install -d $(AT)/bin $(AT)/include $(AT)/lib/pkgconfig $(AT)/share/man/man1 $(AT)/share/tlc/models
+	install $(B)/tlc $(AT)/bin
+	for name in $(NAMES); do ln -sf tlc $(AT)/bin/$$name; done
+	install -m 644 $(B)/libtlc.a $(AT)/lib
+	install -m 644 include/tlc.h $(AT)/include
+	install -m 644 docs/man/*.1 $(AT)/share/man/man1
+	install -m 644 models/* $(AT)/share/tlc/models
+	printf '%s\n' 'prefix=$(PREFIX)' 'Name: tlc' 'Description: Transfer Learning in C' \
+	  "Version: $$($(B)/tlc --version | cut -d' ' -f2)" 'Cflags: -I$${prefix}/include' \
+	  'Libs: -L$${prefix}/lib -ltlc -fopenmp $(LDLIBS)' > $(AT)/lib/pkgconfig/tlc.pc
+uninstall:
+	rm -f $(addprefix $(AT)/bin/,tlc $(NAMES)) $(AT)/lib/libtlc.a $(AT)/lib/pkgconfig/tlc.pc $(AT)/include/tlc.h
+	rm -f $(addprefix $(AT)/share/man/man1/,$(notdir $(wildcard docs/man/*.1)))
+	rm -rf $(AT)/share/tlc
+
 clean:
 	rm -rf build build-*
 
 -include $(LIBOBJ:.o=.d) $(CMDOBJ:.o=.d) $(TESTS:=.d)
-.PHONY: all deps check tests demo clean
+.PHONY: all deps check tests demo install uninstall clean
 .SECONDARY:

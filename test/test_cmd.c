@@ -75,10 +75,14 @@ static void forget(result r)
     free(r.err);
 }
 
+/* 1 when they differ; says where: the texts may be long. */
 static int is(const char *what, const char *command, const char *got, const char *expected)
 {
+    size_t at = 0;
     if (!strcmp(got, expected)) return 0;
-    print_error("%s: %s is\n%sand not\n%s\n", command, what, got, expected);
+    while (got[at] && got[at] == expected[at]) at++;
+    while (at && got[at - 1] != '\n') at--;
+    print_error("%s: from byte %zu on, %s is\n%.400s\nand not\n%.400s\n", command, at, what, got + at, expected + at);
     return 1;
 }
 
