@@ -1,11 +1,9 @@
 /* api.h - what the tasks of the public interface share. SPDX-License-Identifier: MIT */
 #ifndef TL_API_H
 #define TL_API_H
+#include "listen.h"
 #include "pass.h"
 #include "trainer.h"
-
-/* Tell the listener, if it listens. */
-void tl_say(const tl_listener *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* A checked spec, its warnings told. path NULL: *out stays NULL. */
 tl_status tl_spec_open(tl_arena *a, const char *path, const tl_list *overrides, unsigned needs, const tl_listener *l, const tl_classification_spec **out);
@@ -19,7 +17,4 @@ tl_loader_conf tl_loader_for(const tl_model *m, int batch);
 tl_status tl_may_write(const char *path, bool overwrite);
 /* Class names, a line each. */
 tl_status tl_classes_read(tl_arena *a, const char *path, tl_list *out);
-/* Name the unreadable pictures: the first to the listener, all in FOLDER/unreadable.txt when folder is not NULL. */
-tl_status tl_report_bad(tl_arena *a, const tl_loader *l, const char *folder, const tl_listener *to, int *count);
-double tl_now(void); /* seconds */
 #endif

@@ -36,7 +36,7 @@ static tl_status evaluate(tl_arena *a, const source *s, const tl_model *m, const
     double start = tl_now();
     TL_TRY(tl_evaluate(plan, m, d, load, &c, NULL, NULL));
     double spent = tl_now() - start;
-    TL_TRY(tl_report_bad(a, load, o->results_dir, l, &out->unreadable));
+    TL_TRY(tl_unreadable_report(a, (const tl_loader *[]){ load }, 1, o->results_dir, l, &out->unreadable));
     TL_CHECK(c.n, TL_EDATA, "no picture in '%s' could be read", s->images);
     TL_TRY(tl_confusion_report(&c, a, &classes, &out->report));
     out->accuracy = tl_confusion_accuracy(&c);

@@ -92,7 +92,7 @@ static tl_status folder(tl_arena *a, const tl_model *m, const tl_list *classes, 
     *out = (tl_inference){ .pictures = (int)c.n, .pictures_per_second = (double)c.n / spent, .csv = tl_path_join(a, dir, "result.csv") };
     TL_NEW(text && out->csv ? text : NULL);
     TL_TRY(tl_mkdirs(dir));
-    TL_TRY(tl_report_bad(a, load, o->results_dir, l, &out->unreadable));
+    TL_TRY(tl_unreadable_report(a, (const tl_loader *[]){ load }, 1, o->results_dir, l, &out->unreadable));
     return tl_file_write(out->csv, text, strlen(text));
 }
 

@@ -21,7 +21,7 @@ static tl_status open_data(job *j)
     TL_TRY(tl_formats[0]->scan(j->a, j->spec->train->train_dataset_path, given.n ? &given : NULL, &j->train));
     TL_TRY(tl_formats[0]->scan(j->a, j->spec->train->val_dataset_path, &j->train->classes, &j->val));
     TL_TRY(tl_dataset_report(j->a, j->train, j->val, &report));
-    if (j->l->say) j->l->say(j->l->ctx, report);
+    tl_tell(j->l, report);
     return TL_OK;
 }
 
@@ -69,7 +69,7 @@ static tl_status start_from(job *j)
     TL_TRY(tl_model_open(j->a, t->pretrained_model_path, j->o->key, &from));
     const tl_model_config *m = j->spec->model;
     TL_TRY(tl_model_transfer(j->model, from, m->batch_norm_config != NULL, m->activation != NULL, (uint64_t)t->random_seed, &report));
-    tl_say(j->l, "%s", report.text);
+    tl_tell(j->l, report.text);
     bool says = tl_spec_says("train_config", t, "preprocess_mode") || j->spec->has_mean;
     int c = j->spec->c;
     if (!says && c == from->g->node[from->image.i].s.c) {
@@ -167,6 +167,7 @@ tl_status tl_classification_train(tl_arena *a, const tl_train_opts *o, const tl_
     TL_CHECK(o->experiment_spec && o->results_dir, TL_EARG, "training needs a spec and a results folder");
     TL_TRY(tl_spec_open(a, o->experiment_spec, &o->overrides, TL_NEEDS_MODEL | TL_NEEDS_TRAIN, j.l, &j.spec));
     TL_TRY(tl_backbone_find(j.spec->model->arch, j.spec->model->n_layers, &j.backbone));
+    TL_TRY(tl_train_check(a, o->results_dir, j.backbone->arch, o->resume));
     TL_TRY(open_data(&j));
     TL_TRY(build(&j));
     TL_TRY(start_from(&j));

@@ -1,28 +1,6 @@
 /* shared.c - what the tasks of the public interface share. SPDX-License-Identifier: MIT */
 #include "api.h"
-#include "text.h"
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
-
-void tl_say(const tl_listener *l, const char *fmt, ...)
-{
-    char text[4096];
-    va_list ap;
-    if (!l || !l->say) return;
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    if (text[0]) l->say(l->ctx, text);
-}
-
-double tl_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 tl_status tl_spec_open(tl_arena *a, const char *path, const tl_list *overrides, unsigned needs, const tl_listener *l, const tl_classification_spec **out)
 {
@@ -30,7 +8,7 @@ tl_status tl_spec_open(tl_arena *a, const char *path, const tl_list *overrides, 
     *out = NULL;
     if (!path) return TL_OK;
     TL_TRY(tl_classification_spec_load(a, path, NULL, overrides->at, overrides->n, needs, out, &warnings));
-    tl_say(l, "%s", warnings);
+    tl_tell(l, warnings);
     return TL_OK;
 }
 
@@ -86,19 +64,4 @@ tl_status tl_classes_read(tl_arena *a, const char *path, tl_list *out)
     }
     TL_CHECK(out->n >= 2, TL_EDATA, "'%s' must name at least two classes, a line each", path);
     return TL_OK;
-}
-
-tl_status tl_report_bad(tl_arena *a, const tl_loader *l, const char *folder, const tl_listener *to, int *count)
-{
-    tl_list bad = tl_loader_bad(l);
-    tl_text t = tl_text_new(a);
-    const char *path = folder ? tl_path_join(a, folder, "unreadable.txt") : NULL;
-    *count = bad.n;
-    if (!bad.n) return TL_OK;
-    for (int i = 0; i < bad.n; i++) tl_textf(&t, "%s\n", ((tl_bad *)bad.at)[i].why);
-    const char *all = tl_text_end(&t);
-    TL_NEW(all);
-    tl_say(to, "warning: %d pictures cannot be read and are left out%s%s; the first: %s\n", bad.n, path ? "; all of them are listed in " : "",
-           path ? path : "", ((tl_bad *)bad.at)[0].why);
-    return path ? tl_file_write(path, all, strlen(all)) : TL_OK;
 }

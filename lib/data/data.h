@@ -80,4 +80,8 @@ tl_status tl_loader_start(tl_loader *l, int epoch, int batch);
 tl_status tl_loader_next(tl_loader *l, const tl_batch **out);
 /* tl_bad, each picture found unreadable so far once, by sample; valid until the next call of tl_loader_next. */
 tl_list   tl_loader_bad(const tl_loader *l);
+/* Name the unreadable pictures of n loaders: the first to the listener, all in FOLDER/unreadable.txt when folder is not
+ * NULL. Does nothing, but for *count, when there is none. */
+tl_status tl_unreadable_report(tl_arena *a, const tl_loader *const *loader, int n, const char *folder,
+                               const tl_listener *to, int *count);
 #endif

@@ -195,7 +195,6 @@ tl_status tl_checkpoint_parse(tl_arena *a, tl_bytes f, tl_checkpoint *out, const
     return TL_OK;
 }
 
-/* Position of a checkpoint from its state file, whole or not worth it: only to sort. */
 static tl_status load_pair(tl_arena *a, const tl_checkpoints *c, const char *state_path, tl_checkpoint *out)
 {
     tl_bytes state, model;

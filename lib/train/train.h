@@ -79,7 +79,7 @@ typedef struct {
     int     epoch, batch;        /* complete epochs, batches done in the one under way */
     long    step;                /* optimizer steps so far */
     int     best_epoch;          /* -1: none yet */
-    double  best_acc, best_loss, frozen_acc; /* frozen_acc: of the head on the frozen trunk, NaN: not measured */
+    double  best_acc, best_loss, frozen_acc; /* frozen_acc: of the head on the frozen trunk, -1: not measured */
     double  loss_sum, seconds;   /* of the epoch under way */
     int64_t hits, seen;
 } tl_train_state;

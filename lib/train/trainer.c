@@ -10,10 +10,9 @@
  * had happened. */
 #include "trainer.h"
 #include "events.h"
+#include "listen.h"
 #include "statusjson.h"
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -32,28 +31,8 @@ typedef struct {
     double          started;     /* when this run began its first step */
     long            first_step;  /* which that was */
     double          last_acc;
+    int             unreadable;  /* pictures already told about */
 } trainer;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static void say(const tl_listener *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void say(const tl_listener *l, const char *fmt, ...)
-{
-    char text[1024];
-    va_list ap;
-    if (!l->say) return;
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    l->say(l->ctx, text);
-}
-
-static bool stopping(const trainer *t) { return t->c->listener.stop && *t->c->listener.stop; }
 
 /* ---- Setting up ---- */
 
@@ -69,21 +48,38 @@ static tl_status open_outputs(trainer *t)
     return tl_events_open(t->a, events, &t->events);
 }
 
+tl_status tl_train_check(tl_arena *a, const char *results, const char *name, bool resume)
+{
+    tl_list files = { 0, NULL };
+    const char *dir = tl_path_join(a, results, "weights");
+    int own = 0, any = 0;
+    size_t n = strlen(name);
+    TL_NEW(dir);
+    if (tl_is_dir(dir)) TL_TRY(tl_dir_list(a, dir, &files));
+    for (int i = 0; i < files.n; i++) {
+        const char *file = ((const char **)files.at)[i], *end = strrchr(file, '.');
+        if (!end || strcmp(end, ".state")) continue;
+        any++;
+        own += !strncmp(file, name, n) && file[n] == '_';
+    }
+    TL_CHECK(!resume || own, TL_EARG, "there is no checkpoint of %s to resume from in '%s'; run without --resume to begin", name, dir);
+    TL_CHECK(resume || !any, TL_EARG, "'%s' holds a training already. Add --resume to go on with it, or choose another results folder", dir);
+    return TL_OK;
+}
+
 /* The model's parameters and the counters from the newest checkpoint; the optimizer's arrays follow when there is a plan. */
 static tl_status find_checkpoint(trainer *t, tl_checkpoint *k)
 {
     const char *notes;
     tl_transfer report;
+    *k = (tl_checkpoint){ 0 };
+    TL_TRY(tl_train_check(t->a, t->c->results, t->c->name, t->c->resume));
+    if (!t->c->resume) return TL_OK;
     TL_TRY(tl_checkpoint_find(t->a, &t->files, k, &notes));
-    say(&t->c->listener, "%s", notes);
-    if (!k->model) {
-        TL_CHECK(!t->c->resume, TL_EARG, "there is no checkpoint to resume from in '%s'; run without --resume to begin", t->files.dir);
-        return TL_OK;
-    }
-    TL_CHECK(t->c->resume, TL_EARG, "'%s' holds a training already (%d epochs done). Add --resume to go on with it, or choose another results folder",
-             t->files.dir, k->state.epoch);
+    TL_CHECK(k->model, TL_EFORMAT, "no checkpoint in '%s' can be used, so there is nothing to resume:\n%s", t->files.dir, notes);
+    tl_tell(&t->c->listener, notes);
     t->s = k->state;
-    say(&t->c->listener, "resuming from '%s': %d epochs and %d batches done\n", k->path, t->s.epoch, t->s.batch);
+    tl_say(&t->c->listener, "resuming from '%s': %d epochs and %d batches done\n", k->path, t->s.epoch, t->s.batch);
     return tl_model_transfer(t->c->model, k->model, false, false, t->c->seed, &report);
 }
 
@@ -143,11 +139,18 @@ static void count(trainer *t, const tl_batch *b)
 static void tell_progress(const trainer *t, double rate)
 {
     const tl_listener *l = &t->c->listener;
-    double spent = now() - t->started, done = (double)(t->s.step - t->first_step), left = (double)((long)t->c->epochs * t->batches - t->s.step);
+    double spent = tl_now() - t->started, done = (double)(t->s.step - t->first_step), left = (double)((long)t->c->epochs * t->batches - t->s.step);
     if (!l->progress) return;
     l->progress(l->ctx, &(tl_progress){ .stage = "train", .epoch = t->s.epoch + 1, .epochs = t->c->epochs, .batch = t->s.batch, .batches = t->batches,
         .loss = t->s.loss_sum / t->s.batch, .accuracy = (double)t->s.hits / (double)t->s.seen, .rate = rate,
         .pictures_per_second = done * t->c->loader.batch / spent, .eta = left * spent / done });
+}
+
+static tl_status diverged(const trainer *t, const char *what, double rate)
+{
+    return tl_fail(TL_EDIVERGED, "the %s no longer a number in epoch %d after %d batches (learning rate %g). The rate is too high for this network and "
+                   "data: try a tenth of it, or a longer soft_start. Checkpoints of earlier epochs, if any, are in '%s'",
+                   what, t->s.epoch + 1, t->s.batch, rate, t->files.dir);
 }
 
 static tl_status step(trainer *t, const tl_batch *b, double *rate)
@@ -158,12 +161,11 @@ static tl_status step(trainer *t, const tl_batch *b, double *rate)
     t->plan->seed = tl_rng_at(t->c->seed, (uint64_t)t->s.step, 0, 1).s;
     TL_TRY(tl_plan_forward(t->plan));
     double loss = (double)tl_plan_value(t->plan, t->loss).f[0];
-    TL_CHECK(isfinite(loss), TL_EDIVERGED, "the loss is no longer a number in epoch %d, batch %d (learning rate %g). The rate is too high for this network and data: "
-             "try a tenth of it, or a longer soft_start. Checkpoints of the epochs before are in '%s'", t->s.epoch + 1, t->s.batch + 1, *rate, t->files.dir);
+    if (!isfinite(loss)) return diverged(t, "loss is", *rate);
     count(t, b);
     t->s.loss_sum += loss;
     TL_TRY(tl_plan_backward(t->plan));
-    tl_weights_step(&t->weights, (float)*rate, t->s.step);
+    if (!isfinite(tl_weights_step(&t->weights, (float)*rate, t->s.step))) return diverged(t, "gradients are", *rate);
     t->s.step++;
     t->s.batch++;
     return TL_OK;
@@ -180,7 +182,7 @@ static tl_status save(trainer *t)
 
 static tl_status stop(trainer *t)
 {
-    if (t->s.batch) TL_TRY(save(t));
+    if (t->s.batch || !t->s.epoch) TL_TRY(save(t)); /* the end of an epoch is saved already */
     return tl_fail(TL_ESTOPPED, "stopped in epoch %d after %d of %d batches; everything is saved. The same command with --resume goes on from here",
                    t->s.epoch + 1, t->s.batch, t->batches);
 }
@@ -188,15 +190,15 @@ static tl_status stop(trainer *t)
 static tl_status train_epoch(trainer *t, double *rate)
 {
     const tl_batch *b;
-    double start = now() - t->s.seconds;
+    double start = tl_now() - t->s.seconds;
     TL_TRY(tl_loader_start(t->load, t->s.epoch + 1, t->s.batch));
     for (;;) {
         TL_TRY(tl_loader_next(t->load, &b));
         if (!b) return TL_OK;
         TL_TRY(step(t, b, rate));
-        t->s.seconds = now() - start;
+        t->s.seconds = tl_now() - start;
         tell_progress(t, *rate);
-        if (stopping(t) && t->s.batch < t->batches) return stop(t);
+        if (tl_stopping(&t->c->listener) && t->s.batch < t->batches) return stop(t);
     }
 }
 
@@ -222,7 +224,7 @@ static void warn_of_collapse(const trainer *t, const tl_confusion *m)
             is += m->confusion[k * c + j];
         }
         if (said == m->n && is < m->n)
-            say(&t->c->listener, "warning: every validation picture is taken for '%s'. The network has collapsed to one class; the usual cause is a learning "
+            tl_say(&t->c->listener, "warning: every validation picture is taken for '%s'. The network has collapsed to one class; the usual cause is a learning "
                 "rate too high for so few pictures: try a tenth of it, or leave optimizer and lr_config out of the spec\n",
                 ((const char *const *)t->c->val->classes.at)[k]);
     }
@@ -242,6 +244,13 @@ static tl_status record(trainer *t, const tl_confusion *m, double rate)
         .epoch = epoch + 1, .max_epoch = t->c->epochs, .time_per_epoch = t->s.seconds, .eta = t->s.seconds * (t->c->epochs - epoch - 1) });
 }
 
+static tl_status tell_unreadable(trainer *t)
+{
+    const tl_loader *both[] = { t->load, t->load_val };
+    if (tl_loader_bad(t->load).n + tl_loader_bad(t->load_val).n == t->unreadable) return TL_OK;
+    return tl_unreadable_report(t->a, both, TL_LEN(both), t->c->results, &t->c->listener, &t->unreadable);
+}
+
 static tl_status end_epoch(trainer *t, double rate)
 {
     tl_confusion m;
@@ -249,10 +258,12 @@ static tl_status end_epoch(trainer *t, double rate)
     tl_status s = validate(t, &m);
     tl_weights_swap(&t->weights);
     TL_TRY(s);
+    TL_TRY(tell_unreadable(t));
     double loss = m.loss / (double)m.n;
+    if (!isfinite(loss)) return diverged(t, "validation loss is", rate);
     bool best = t->s.best_epoch < 0 || t->last_acc > t->s.best_acc || (t->last_acc == t->s.best_acc && loss < t->s.best_loss);
     TL_TRY(record(t, &m, rate));
-    say(&t->c->listener, "epoch %d/%d: loss %.4f acc %.4f val_loss %.4f val_acc %.4f lr %.3g%s\n", t->s.epoch + 1, t->c->epochs,
+    tl_say(&t->c->listener, "epoch %d/%d: loss %.4f acc %.4f val_loss %.4f val_acc %.4f lr %.3g%s\n", t->s.epoch + 1, t->c->epochs,
         t->s.loss_sum / t->s.batch, (double)t->s.hits / (double)t->s.seen, loss, t->last_acc, rate, best ? " (best so far)" : "");
     warn_of_collapse(t, &m);
     t->s.epoch++;
@@ -281,7 +292,7 @@ static tl_status fit_head(trainer *t)
     TL_TRY(tl_head_fit(c->model, c->train, &c->loader, c->class_weight, c->seed, &c->listener));
     TL_TRY(validate(t, &m));
     t->s.frozen_acc = t->last_acc;
-    say(&c->listener, "frozen trunk with a trained head: val_loss %.4f val_acc %.4f%s\n", m.loss / (double)m.n, t->last_acc,
+    tl_say(&c->listener, "frozen trunk with a trained head: val_loss %.4f val_acc %.4f%s\n", m.loss / (double)m.n, t->last_acc,
         c->head_first ? "" : " (for comparison)");
     if (c->head_first) {
         t->s.best_epoch = 0;
@@ -309,6 +320,7 @@ static tl_status begin(trainer *t)
     if (k.model) {
         TL_TRY(tl_checkpoint_restore(&k, &t->weights));
         tl_weights_swap(&t->weights); /* the model holds averages, the arrays the raw weights */
+        if (t->s.best_epoch >= 0) TL_TRY(tl_checkpoint_mark_best(&t->files, t->s.best_epoch)); /* a crash may have come before */
     }
     TL_TRY(tl_traincsv_begin(t->csv, t->s.epoch));
     TL_TRY(tl_statusjson_add(t->status, &(tl_run_event){ .state = TL_RUN_STARTED, .message = k.model ? "training resumed" : "training started" }));
@@ -321,7 +333,7 @@ static tl_status finish(trainer *t, tl_train_result *out)
     *out = (tl_train_result){ t->s.best_epoch, t->s.best_acc, t->s.best_loss, t->last_acc, t->s.frozen_acc, NULL };
     TL_NEW(out->best_path = tl_checkpoint_path(t->a, &t->files, t->s.best_epoch, t->c->key && t->c->key[0] ? ".tlt" : ".onnx"));
     if (t->s.frozen_acc > t->s.best_acc)
-        say(&t->c->listener, "warning: the best epoch reaches %.4f on the validation pictures, a trained head on the frozen trunk %.4f. Training the whole network did harm; "
+        tl_say(&t->c->listener, "warning: the best epoch reaches %.4f on the validation pictures, a trained head on the frozen trunk %.4f. Training the whole network did harm; "
             "the usual cause is a learning rate too high for so few pictures: leave optimizer and lr_config out of the spec, or freeze_blocks\n",
             t->s.best_acc, t->s.frozen_acc);
     return tl_statusjson_add(t->status, &(tl_run_event){ .state = TL_RUN_SUCCESS, .message = "Training finished successfully." });
@@ -331,10 +343,10 @@ static tl_status run(trainer *t, tl_train_result *out)
 {
     double rate = 0;
     TL_TRY(begin(t));
-    t->started = now();
+    t->started = tl_now();
     t->first_step = t->s.step;
     while (t->s.epoch < t->c->epochs) {
-        if (stopping(t)) return stop(t);
+        if (tl_stopping(&t->c->listener)) return stop(t);
         TL_TRY(train_epoch(t, &rate));
         TL_TRY(end_epoch(t, rate));
     }
@@ -347,6 +359,7 @@ tl_status tl_train(tl_arena *a, const tl_trainer_conf *c, tl_train_result *out)
     tl_status s = run(&t, out);
     if (s && t.status) {
         const char *why = tl_strdup(a, tl_errmsg());
+        if (s == TL_EDATA && t.load && t.load_val) (void)tell_unreadable(&t);
         (void)tl_statusjson_add(t.status, &(tl_run_event){ .state = TL_RUN_FAILURE, .message = why });
         if (why) tl_fail_again(s, why); /* the first failure is the one to report */
     }

@@ -22,6 +22,10 @@ typedef struct {
 
 typedef struct { int best_epoch; double best_acc, best_loss, last_acc, frozen_acc; const char *best_path; } tl_train_result; /* frozen_acc -1: not measured */
 
+/* TL_EARG when there is a training in the results folder already and it shall not be resumed, or the other way round. tl_train
+ * begins with this; whoever writes into the folder before it does, too. */
+tl_status tl_train_check(tl_arena *a, const char *results, const char *name, bool resume);
+
 /* Train, validating and writing a checkpoint after each epoch. TL_ESTOPPED after the listener's stop, with a checkpoint made and
  * the message saying how to go on; TL_EDIVERGED when the loss is no longer a number. */
 tl_status tl_train(tl_arena *a, const tl_trainer_conf *c, tl_train_result *out);
