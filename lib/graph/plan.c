@@ -123,7 +123,9 @@ static tl_status setup(planner *q, size_t *scratch)
             tl_param *p = &io->p[k];
             size_t n = tl_dims_count(p->dims);
             TL_CHECK(!n || p->w, TL_EARG, "%s.%s has no values", d->name, d->op->param[k].name);
-            if (io->want_dw && n && !p->frozen && !d->op->param[k].stat) TL_NEW(p->g = tl_new(q->p->arena, float, n));
+            if (!io->want_dw || !n || d->op->param[k].stat) continue;
+            TL_CHECK(!p->frozen, TL_EUNSUP, "%s.%s is frozen, other parameters of %s are not", d->name, d->op->param[k].name, d->name);
+            TL_NEW(p->g = tl_new(q->p->arena, float, n));
         }
         tl_status s = d->op->setup ? d->op->setup(io) : TL_OK;
         if (s) return tl_note(s, "preparing %s", d->name);
