@@ -41,6 +41,7 @@ tl_status tl_fold(const tl_graph *g, tl_arena *a, tl_graph **out)
             readers[g->node[i].x[k]]++;
             by[g->node[i].x[k]] = i; /* the only reader, where there is one only */
         }
+    readers[tl_graph_output(g)]++; /* whoever runs the graph */
     for (int i = 0; i < g->n; i++) {
         const tl_node *d = &g->node[i], *next = readers[i] == 1 ? &g->node[by[i]] : NULL;
         bool folds = d->op->take_scale && next && next->op->is_scale;
