@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+"""onnxrt_check.py - does ONNX Runtime compute what we did?
+
+    onnxrt_check.py DIR
+
+For each DIR/NAME.onnx there are DIR/NAME.x and DIR/NAME.y: raw float32 input (N,H,W,C) and output, as our
+own plan read and made them. Prints the largest difference of each model, relative to the largest output,
+and ends with 1 when one is above 1e-4, with 77 when onnxruntime is not installed.
+SPDX-License-Identifier: MIT
+"""
+import pathlib
+import sys
+
+try:
+    import numpy as np
+    import onnxruntime
+except ImportError:
+    sys.exit(77)
+
+
+def check(path):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    info = session.get_inputs()[0]
+    channels, height, width = info.shape[1:]
+    x = np.fromfile(path.with_suffix(".x"), np.float32).reshape(-1, height, width, channels)
+    want = np.fromfile(path.with_suffix(".y"), np.float32)
+    got = session.run(None, {info.name: np.ascontiguousarray(x.transpose(0, 3, 1, 2))})[0]
+    if got.ndim != len(session.get_outputs()[0].shape) or got.size != want.size:
+        return float("inf")
+    if got.ndim == 4:
+        got = got.transpose(0, 2, 3, 1)
+    return float(np.abs(got.ravel() - want).max() / np.abs(want).max())
+
+
+def main(folder):
+    worst = 0.0
+    for path in sorted(pathlib.Path(folder).glob("*.onnx")):
+        difference = check(path)
+        print(f"{path.stem}: {difference:.2g}")
+        worst = max(worst, difference)
+    return 0 if worst < 1e-4 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
