@@ -53,6 +53,7 @@ SRC      := $(filter-out $(SIMD),$(foreach l,$(LAYERS),$(call rwildcard,lib/$(l)
 LIBOBJ   := $(SRC:%.c=$(B)/%.o) $(GEN:%.c=%.o) $(SIMDOBJ)
 CMDOBJ   := $(patsubst %.c,$(B)/%.o,$(wildcard cmd/*.c))
 TESTS    := $(patsubst %.c,$(B)/%,$(wildcard test/test_*.c))
+BENCHES  := $(patsubst %.c,$(B)/%,$(wildcard bench/bench_*.c))
 FUZZERS  := $(patsubst fuzz/%.c,%,$(wildcard fuzz/fuzz_*.c))
 
 all: $(B)/tlc
@@ -88,6 +89,12 @@ $(B)/test/%.o: test/%.c
 $(B)/test/test_%: $(B)/test/test_%.o $(B)/libtlc.a
 	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 
+$(B)/bench/%.o: bench/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(addprefix -Ilib/,$(LAYERS)) -c -o $@ $<
+$(B)/bench/%: $(B)/bench/%.o $(B)/libtlc.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 deps:
 	@tools/install-packages.sh
 
@@ -95,6 +102,9 @@ check: deps
 	@$(MAKE) --no-print-directory -j2 all $(if $(TESTS),tests)
 	@B=$(B) test/run.sh $(TESTS)
 tests: $(TESTS)
+
+bench: all $(BENCHES)
+	@B=$(B) bench/run.sh
 
 demo: deps
 	@$(MAKE) --no-print-directory -j2 all
@@ -122,6 +132,6 @@ uninstall:
 clean:
 	rm -rf build build-*
 
--include $(LIBOBJ:.o=.d) $(CMDOBJ:.o=.d) $(TESTS:=.d)
-.PHONY: all deps check tests demo install uninstall clean
+-include $(LIBOBJ:.o=.d) $(CMDOBJ:.o=.d) $(TESTS:=.d) $(BENCHES:=.d)
+.PHONY: all deps check tests bench demo install uninstall clean
 .SECONDARY:

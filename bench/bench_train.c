@@ -1,0 +1,85 @@
+/* bench_train.c - the time and memory of a training step. SPDX-License-Identifier: MIT
+ *
+ *     bench_train NET [STEPS [BATCH]]          resnet18, resnet50 or mobilenet_v2; 10; 16
+ *     PROFILE=1 bench_train NET ...            and where the time goes, by kind of operation
+ *
+ * A step is forward, backward and SGD with momentum, on 224x224 pictures, f32. Prints milliseconds per step (median after a
+ * step that warms up) and peak memory in MB. */
+#include "bench.h"
+#include "train.h"
+
+typedef struct { char name[40]; double forward, backward; } kind;
+
+static const char *kind_name(const tl_node *d, char text[40])
+{
+    const tl_conv2d *c = d->attr;
+    if (d->op != &tl_op_conv2d) snprintf(text, 40, "%s", d->op->name);
+    else snprintf(text, 40, "%s %dx%d", c->groups > 1 ? "depthwise" : "conv2d", c->k, c->k);
+    return text;
+}
+
+static void print_profile(const tl_plan *p, int steps, double update, double step)
+{
+    kind kinds[32] = { 0 };
+    int n = 0, k;
+    char name[40];
+    for (int i = 0; i < p->g->n; i++) {
+        kind_name(&p->g->node[i], name);
+        for (k = 0; k < n && strcmp(kinds[k].name, name);) k++;
+        if (k == n) snprintf(kinds[n++].name, sizeof name, "%s", name);
+        kinds[k].forward += 1e3 * p->seconds[i] / steps;
+        kinds[k].backward += 1e3 * p->seconds[p->g->n + i] / steps;
+    }
+    printf("%-16s %9s %9s %7s\n", "ms per step", "forward", "backward", "share");
+    for (k = 0; k < n; k++)
+        if (kinds[k].forward + kinds[k].backward > 0.05)
+            printf("%-16s %9.1f %9.1f %6.1f%%\n", kinds[k].name, kinds[k].forward, kinds[k].backward,
+                   (kinds[k].forward + kinds[k].backward) / step / 10);
+    printf("%-16s %19.1f %6.1f%%\n", "optimizer", 1e3 * update / steps, 100 * update / steps / step);
+}
+
+static tl_status bench(tl_arena *a, const char *net, int steps, int batch)
+{
+    tl_model *m;
+    tl_plan *p;
+    tl_val target;
+    tl_recipe recipe = { .optimizer = { .kind = TL_SGD, .momentum = 0.9f }, .block_decay = 1 };
+    tl_weights w;
+    double *ms = tl_new(a, double, steps), update = 0;
+    TL_NEW(ms);
+    TL_TRY(bench_net(a, net, &m));
+    tl_val loss = tl_head_at(0)->loss(m->g, m->raw, &target);
+    TL_TRY(tl_plan_new(m->g, a, &(tl_plan_conf){ .batch = batch, .train = true, .loss = loss }, &p));
+    TL_TRY(tl_weights_new(a, p, &recipe, &w));
+    fill_noise(tl_plan_value(p, m->image));
+    for (int i = 0; i < batch; i++) tl_plan_value(p, target).f[i * CLASSES + i] = 1;
+    for (int s = -1; s < steps; s++) {
+        if (s == 0 && getenv("PROFILE")) TL_TRY(tl_plan_profile(p));
+        double start = now();
+        TL_TRY(tl_plan_forward(p));
+        TL_TRY(tl_plan_backward(p));
+        double before = now();
+        tl_weights_step(&w, 1e-3f, s + 1);
+        if (s < 0) continue;
+        update += now() - before;
+        ms[s] = 1e3 * (now() - start);
+    }
+    double step = median(ms, steps) / 1e3;
+    printf("train %s ms %.1f MB %.0f\n", net, 1e3 * step, peak_memory());
+    if (p->seconds) print_profile(p, steps, update, step);
+    return TL_OK;
+}
+
+int main(int argc, char **argv)
+{
+    int steps = argc > 2 ? atoi(argv[2]) : 10, batch = argc > 3 ? atoi(argv[3]) : 16;
+    tl_arena *a = tl_arena_new();
+    if (argc < 2 || steps < 1 || batch < 1 || batch > CLASSES || !a) {
+        fprintf(stderr, "usage: bench_train NET [STEPS [BATCH]]\n");
+        return 2;
+    }
+    tl_status s = bench(a, argv[1], steps, batch);
+    if (s) fprintf(stderr, "%s\n", tl_errmsg());
+    tl_arena_free(a);
+    return s != TL_OK;
+}
