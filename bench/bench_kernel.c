@@ -123,8 +123,9 @@ static int runs = 15;
     })
 
 /* ---- One layer ---- */
-enum { FORWARD, DATA, WEIGHTS, BN_FORWARD, BN_BACKWARD, KINDS };
-static const char *const kind[KINDS] = { "conv", "d.data", "d.weight", "bn", "d.bn" };
+enum { FORWARD, DATA, WEIGHTS, BN_FORWARD, BN_BACKWARD, DW, DW_GRAD, KINDS };
+static const char *const kind[KINDS] = { "conv", "d.data", "d.weight", "bn",
+                                         "d.bn", "own dw", "d.dw" };
 
 static void check(tl_status s)
 {
@@ -176,6 +177,20 @@ static void time_bn(const layer *l, tl_shape y, float max, double ms[KINDS])
     tl_arena_free(arena);
 }
 
+/* Our own depthwise kernels, beside oneDNN's. */
+static void time_depthwise(const layer *l, tl_shape x, tl_shape y, double ms[KINDS])
+{
+    const tl_kernels *k = tl_kernel();
+    tl_arena *a = tl_arena_new();
+    size_t nx = tl_count(x), ny = tl_count(y);
+    float *w = tl_new(a, float, 9 * x.c), *dw = tl_new(a, float, 9 * x.c);
+    float *scratch = tl_new(a, float, k->dw_scratch(x, y));
+    ms[DW] = TIME(k->dw(take(nx), x, y, l->stride, 1, w, take(ny), scratch));
+    ms[DW_GRAD] =
+        TIME(k->dw_grad(take(nx), take(ny), x, y, l->stride, 1, w, take(nx), dw, scratch));
+    tl_arena_free(a);
+}
+
 static void bench_net(int net, int batch)
 {
     double sum[KINDS] = { 0 };
@@ -184,13 +199,15 @@ static void bench_net(int net, int batch)
     for (const layer *l = nets[net].layer; l->k; l++) {
         int out = (l->size + 2 * (l->k / 2) - l->k) / l->stride + 1;
         tl_shape x = { batch, l->in, l->size, l->size }, y = { batch, l->out, out, out };
-        double ms[KINDS], nx = (double)tl_count(x), ny = (double)tl_count(y);
-        const double moved[KINDS] = { nx + ny, nx + ny, nx + ny, 3 * ny, 5 * ny };
+        double ms[KINDS] = { 0 }, nx = (double)tl_count(x), ny = (double)tl_count(y);
+        const double moved[KINDS] = { nx + ny, nx + ny, nx + ny,    3 * ny,
+                                      5 * ny,  nx + ny, 2 * nx + ny };
         time_conv(l, x, y, ms);
         time_bn(l, y, nets[net].max, ms);
+        if (l->depthwise) time_depthwise(l, x, y, ms);
         printf("%s %dx%d/%d %4d -> %4d @%3d x%d", l->depthwise ? "dw" : "  ", l->k, l->k, l->stride,
                l->in, l->out, l->size, l->times);
-        for (int i = 0; i < KINDS; i++) {
+        for (int i = 0; i < (l->depthwise ? KINDS : DW); i++) {
             printf("  %s %6.2f (%5.1f)", kind[i], ms[i], ms[i] > 0 ? moved[i] * 4e-6 / ms[i] : 0);
             sum[i] += ms[i] * l->times;
         }

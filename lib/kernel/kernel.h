@@ -41,7 +41,8 @@ typedef struct tl_kernels {
     void (*scale)(float *x, size_t n, float by);
     double (*sum_squares)(const float *x, size_t n);
 
-    /* ---- Pooling; windows k x k, step s, p zeros before each border; x: N,H,W,C  y: N,OH,OW,C ---- */
+    /* ---- Pooling; windows k x k (k at most 15), step s, p zeros before each border; x: N,H,W,C  y: N,OH,OW,C. winner is
+     * the tap, row by row, that gave the largest; k*k: the padding did, which loses every tie. ---- */
     void (*maxpool)(const float *x, tl_shape xs, tl_shape ys, int k, int s, int p, uint8_t *winner, float *y); /* winner (count(ys)) or NULL */
     void (*maxpool_grad)(const float *dy, const uint8_t *winner, tl_shape xs, tl_shape ys, int k, int s, int p, float *dx);
     void (*avgpool)(const float *x, tl_shape xs, tl_shape ys, int k, int s, int p, float *y);       /* divides by k*k, zeros counted */
@@ -49,20 +50,37 @@ typedef struct tl_kernels {
     void (*gap)(const float *x, tl_shape xs, float *y);                                             /* y: N,1,1,C */
     void (*gap_grad)(const float *dy, tl_shape xs, float *dx);
 
-    /* ---- Optimiser steps on n weights; g is the gradient with regulariser and clipping applied ---- */
+    /* ---- 3x3 depthwise convolution in training, stride 1 or 2, p zeros before each border (after it, as many as ys
+     * asks for); w: C,1,3,3; scratch of dw_scratch floats. For the shapes of tl_dw_fits faster than oneDNN, above all
+     * backward, which makes dx and dw (both whole) in one pass. ---- */
+    size_t (*dw_scratch)(tl_shape xs, tl_shape ys);
+    void (*dw)(const float *x, tl_shape xs, tl_shape ys, int s, int p, const float *w, float *y, float *scratch);
+    void (*dw_grad)(const float *x, const float *dy, tl_shape xs, tl_shape ys, int s, int p, const float *w, float *dx,
+                    float *dw, float *scratch);
+
+    /* ---- Optimizer steps on n weights; g is the gradient with regulariser and clipping applied ---- */
     void (*sgd)(float *w, const float *g, float *velocity, size_t n, float lr, float momentum, bool nesterov);
+    /* step: the learning rate with both bias corrections; decay: the share of w that goes, AdamW's learning rate * lambda */
     void (*adam)(float *w, const float *g, float *m, float *v, size_t n, float step, float beta1, float beta2, float eps, float decay);
     void (*rmsprop)(float *w, const float *g, float *v, size_t n, float lr, float rho, float eps);
 
-    /* ---- Pictures: 8-bit interleaved pixels to a normalised map; y[c] = (x[order[c]] - mean[c]) * rstd[c] ---- */
+    /* ---- Pictures: 8-bit interleaved pixels (1 to 4 channels) to a normalised map; y[c] = (x[order[c]] - mean[c]) * rstd[c].
+     * On the calling thread alone: the loader has threads of its own. ---- */
     void (*normalize)(const uint8_t *x, size_t pixels, int c, const int *order, const float *mean, const float *rstd, float *y);
 } tl_kernels;
+
+/* A convolution that dw and dw_grad compute: one 3x3 kernel per channel, no dilation. */
+static inline bool tl_dw_fits(int k, int stride, int dilation, int groups, int in, int out)
+{
+    return k == 3 && stride <= 2 && dilation == 1 && groups == in && out == in;
+}
 
 /* Every member, for declaring and filling the tables. */
 #define TL_KERNELS(X) \
     X(bn_scratch) X(bn_stats) X(bn_apply) X(bn_grad_sums) X(bn_grad) \
     X(act) X(act_grad) X(add) X(accumulate) X(scale) X(sum_squares) \
     X(maxpool) X(maxpool_grad) X(avgpool) X(avgpool_grad) X(gap) X(gap_grad) \
+    X(dw_scratch) X(dw) X(dw_grad) \
     X(sgd) X(adam) X(rmsprop) X(normalize)
 
 const tl_kernels *tl_kernel(void);

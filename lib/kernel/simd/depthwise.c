@@ -1,0 +1,294 @@
+/* depthwise.c - 3x3 depthwise convolution of a training step. SPDX-License-Identifier: MIT
+ *
+ *   y[h][v]  = sum over taps k,l of    x[h*s - p + k][v*s - p + l] * w[k][l]
+ *   dx[h][v] = sum over taps k,l of    dy[i][j] * w[k][l]    where i*s - p + k = h, j*s - p + l = v
+ *   dw[k][l] = sum over pixels h,v of  dy[i][j] * x[h][v]    the same i,j
+ *
+ * Nine multiplications per number moved: all that counts is how often memory and L1 are touched. So
+ * TILE neighboring pixels share the loads of their windows and of the weights, and backward makes
+ * both gradients in one pass over x and dy, where oneDNN needs two passes. Weights are packed so
+ * that a vector of channels finds its nine taps side by side. A row of zeros stands for those
+ * beyond the map; pixels whose window crosses the left or right border, and gradients at stride 2,
+ * gather the taps that exist. dw is summed over PARTS chunks of rows, each by one thread, the
+ * chunks in order. */
+#include "simd.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+typedef float vec __attribute__((vector_size(4 * TL_VEC), aligned(4), may_alias));
+enum { TAPS = 9, TILE = 4, PARTS = 16 };
+
+typedef struct {
+    tl_shape x, y;
+    int stride, pad;
+    size_t c;
+    const float *zeros, *w; /* a row of the wider map; packed weights */
+} problem;
+
+typedef struct { /* the taps that exist at one pixel: where they read, which they are */
+    const float *at[TAPS];
+    size_t tap[TAPS];
+    int n;
+} window;
+
+static size_t packed(size_t c) { return (c + TL_VEC - 1) / TL_VEC * TAPS * TL_VEC; }
+
+static size_t zero_row(tl_shape x, tl_shape y)
+{
+    return (size_t)(x.w > y.w ? x.w : y.w) * (size_t)x.c;
+}
+
+size_t TL_SIMD(dw_scratch)(tl_shape x, tl_shape y)
+{
+    return zero_row(x, y) + (1 + PARTS) * packed((size_t)x.c);
+}
+
+INLINE vec at(const float *p) { return *(const vec *)(const void *)p; }
+INLINE void put(float *p, vec v) { *(vec *)(void *)p = v; }
+
+/* The first n floats; the last vector of a pixel may be short. */
+INLINE vec load(const float *p, size_t n)
+{
+    vec v = { 0 };
+    if (n >= TL_VEC) return at(p);
+    memcpy(&v, p, n * sizeof *p);
+    return v;
+}
+
+INLINE void store(float *p, vec v, size_t n)
+{
+    if (n >= TL_VEC) {
+        put(p, v);
+        return;
+    }
+    memcpy(p, &v, n * sizeof *p);
+}
+
+/* Where tap t of channel i lies among packed weights: TL_VEC channels' vectors for each tap. */
+static size_t packed_at(size_t i, size_t t)
+{
+    return (i / TL_VEC * TAPS + t) * TL_VEC + i % TL_VEC;
+}
+
+static problem prepare(tl_shape x, tl_shape y, int stride, int pad, const float *w, float *scratch)
+{
+    const size_t c = (size_t)x.c, zeros = zero_row(x, y);
+    float *to = scratch + zeros;
+    memset(scratch, 0, (zeros + packed(c)) * sizeof *scratch);
+    for (size_t i = 0; i < c; i++)
+        for (size_t t = 0; t < TAPS; t++) to[packed_at(i, t)] = w[i * TAPS + t];
+    return (problem){ x, y, stride, pad, c, scratch, to };
+}
+
+static const float *row_of(const problem *p, const float *map, tl_shape s, int n, int h)
+{
+    return h < 0 || h >= s.h ? p->zeros
+                             : map + ((size_t)n * (size_t)s.h + (size_t)h) * (size_t)s.w * p->c;
+}
+
+/* ---- Forward ---- */
+
+/* n neighboring pixels at y, whose windows begin at row[0..2]. */
+INLINE void forward_tile(const int n, const int s, const float *const row[3], const float *w,
+                         size_t c, float *y)
+{
+    for (size_t i = 0; i < c; i += TL_VEC, w += TAPS * TL_VEC) {
+        vec sum[TILE] = { { 0 } };
+#pragma GCC unroll 8
+        for (int j = 0; j < n * s; j++)
+            __builtin_prefetch(row[2] + (size_t)(n * s + 3 - s + j) * c + i);
+#pragma GCC unroll 4
+        for (int q = 0; q < n; q++) __builtin_prefetch(y + (size_t)(n + q) * c + i, 1);
+#pragma GCC unroll 3
+        for (int k = 0; k < 3; k++)
+#pragma GCC unroll 9
+            for (int j = 0; j < (n - 1) * s + 3; j++) {
+                vec x = load(row[k] + (size_t)j * c + i, c - i);
+#pragma GCC unroll 4
+                for (int q = 0; q < n; q++) {
+                    int l = j - q * s;
+                    if (l >= 0 && l < 3) sum[q] += x * at(w + (k * 3 + l) * TL_VEC);
+                }
+            }
+#pragma GCC unroll 4
+        for (int q = 0; q < n; q++) store(y + (size_t)q * c + i, sum[q], c - i);
+    }
+}
+
+static void forward_pixel(const window *v, const float *w, size_t c, float *y)
+{
+    for (size_t i = 0; i < c; i += TL_VEC, w += TAPS * TL_VEC) {
+        vec sum = { 0 };
+        for (int t = 0; t < v->n; t++)
+            sum += load(v->at[t] + i, c - i) * at(w + v->tap[t] * TL_VEC);
+        store(y + i, sum, c - i);
+    }
+}
+
+/* What output column v reads of these rows. */
+static window sources(const problem *p, const float *const row[3], int v)
+{
+    window out = { .n = 0 };
+    for (int l = 0; l < 3; l++) {
+        int from = v * p->stride - p->pad + l;
+        if (from < 0 || from >= p->x.w) continue;
+        for (int k = 0; k < 3; k++) {
+            out.at[out.n] = row[k] + (size_t)from * p->c;
+            out.tap[out.n++] = (size_t)(k * 3 + l);
+        }
+    }
+    return out;
+}
+
+INLINE void forward_row(const problem *p, const int s, const float *x, int n, int h, float *y)
+{
+    const float *row[3], *from[3];
+    for (int k = 0; k < 3; k++) row[k] = row_of(p, x, p->x, n, h * s - p->pad + k);
+    for (int v = 0; v < p->y.w;) {
+        int first = v * s - p->pad, fit = first < 0 ? 0 : (p->x.w - first - 3) / s + 1;
+        for (int k = 0; k < 3; k++) from[k] = row[k] + (first < 0 ? 0 : (size_t)first * p->c);
+        float *to = y + (size_t)v * p->c;
+        if (first >= 0 && fit >= TILE && v + TILE <= p->y.w) {
+            forward_tile(TILE, s, from, p->w, p->c, to);
+            v += TILE;
+        } else {
+            window taps = sources(p, row, v++);
+            forward_pixel(&taps, p->w, p->c, to);
+        }
+    }
+}
+
+void TL_SIMD(dw)(const float *x, tl_shape xs, tl_shape ys, int stride, int pad, const float *w,
+                 float *y, float *scratch)
+{
+    const problem p = prepare(xs, ys, stride, pad, w, scratch);
+#pragma omp parallel for collapse(2) if (tl_count(xs) > SERIAL_BELOW)
+    for (int n = 0; n < ys.n; n++)
+        for (int h = 0; h < ys.h; h++) {
+            float *to = y + ((size_t)n * (size_t)ys.h + (size_t)h) * (size_t)ys.w * p.c;
+            if (stride == 1) forward_row(&p, 1, x, n, h, to);
+            else
+                forward_row(&p, 2, x, n, h, to);
+        }
+}
+
+/* ---- Backward ---- */
+
+/* n neighboring pixels of x and dx at stride 1; dy's pixels whose windows hold them begin at
+ * g[0..2], one row for each k. */
+INLINE void backward_tile(const int n, const float *const g[3], const float *x, const float *w,
+                          size_t c, float *dx, float *dw)
+{
+    for (size_t i = 0; i < c; i += TL_VEC, w += TAPS * TL_VEC, dw += TAPS * TL_VEC) {
+        vec sum[TILE] = { { 0 } }, xs[TILE];
+#pragma GCC unroll 4
+        for (int q = 0; q < n; q++) {
+            xs[q] = load(x + (size_t)q * c + i, c - i);
+            __builtin_prefetch(x + (size_t)(n + q) * c + i);
+            __builtin_prefetch(g[0] + (size_t)(n + 2 + q) * c + i);
+            __builtin_prefetch(dx + (size_t)(n + q) * c + i, 1);
+        }
+#pragma GCC unroll 3
+        for (int k = 0; k < 3; k++) {
+            vec d[3];
+#pragma GCC unroll 3
+            for (int l = 0; l < 3; l++) d[l] = at(dw + (k * 3 + l) * TL_VEC);
+#pragma GCC unroll 6
+            for (int j = 0; j < n + 2; j++) {
+                vec dy = load(g[k] + (size_t)j * c + i, c - i);
+#pragma GCC unroll 4
+                for (int q = 0; q < n; q++) {
+                    int l = q + 2 - j;
+                    if (l < 0 || l > 2) continue;
+                    sum[q] += dy * at(w + (k * 3 + l) * TL_VEC);
+                    d[l] += dy * xs[q];
+                }
+            }
+#pragma GCC unroll 3
+            for (int l = 0; l < 3; l++) put(dw + (k * 3 + l) * TL_VEC, d[l]);
+        }
+#pragma GCC unroll 4
+        for (int q = 0; q < n; q++) store(dx + (size_t)q * c + i, sum[q], c - i);
+    }
+}
+
+static void backward_pixel(const window *v, const float *x, const float *w, size_t c, float *dx,
+                           float *dw)
+{
+    for (size_t i = 0; i < c; i += TL_VEC, w += TAPS * TL_VEC, dw += TAPS * TL_VEC) {
+        vec sum = { 0 }, xs = load(x + i, c - i);
+        for (int t = 0; t < v->n; t++) {
+            vec dy = load(v->at[t] + i, c - i);
+            float *d = dw + v->tap[t] * TL_VEC;
+            sum += dy * at(w + v->tap[t] * TL_VEC);
+            put(d, at(d) + dy * xs);
+        }
+        store(dx + i, sum, c - i);
+    }
+}
+
+/* The outputs that read input column v; row[k] NULL: none through tap row k. A stride of 1 or 2
+ * divides by shifting, which counts here. */
+static window targets(const problem *p, const float *const row[3], int v)
+{
+    const int shift = p->stride - 1;
+    window out = { .n = 0 };
+    for (int l = 0; l < 3; l++) {
+        int from = v + p->pad - l, column = from >> shift;
+        if (from < 0 || from & shift || column >= p->y.w) continue;
+        for (int k = 0; k < 3; k++) {
+            if (!row[k]) continue;
+            out.at[out.n] = row[k] + (size_t)column * p->c;
+            out.tap[out.n++] = (size_t)(k * 3 + l);
+        }
+    }
+    return out;
+}
+
+/* One row of dx, and what it adds to dw (packed). */
+static void backward_row(const problem *p, const float *x, const float *dy, int n, int h, float *dx,
+                         float *dw)
+{
+    const float *row[3], *from[3];
+    for (int k = 0; k < 3; k++) {
+        int at_row = h + p->pad - k;
+        row[k] = at_row % p->stride ? NULL : row_of(p, dy, p->y, n, at_row / p->stride);
+    }
+    for (int v = 0; v < p->x.w;) {
+        int first = v + p->pad - 2;
+        const size_t here = (size_t)v * p->c;
+        if (p->stride == 1 && first >= 0 && first + TILE + 2 <= p->y.w && v + TILE <= p->x.w) {
+            for (int k = 0; k < 3; k++) from[k] = row[k] + (size_t)first * p->c;
+            backward_tile(TILE, from, x + here, p->w, p->c, dx + here, dw);
+            v += TILE;
+        } else {
+            window taps = targets(p, row, v++);
+            backward_pixel(&taps, x + here, p->w, p->c, dx + here, dw);
+        }
+    }
+}
+
+static void accumulate(const float *x, size_t n, float *y)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) y[i] += x[i];
+}
+
+void TL_SIMD(dw_grad)(const float *x, const float *dy, tl_shape xs, tl_shape ys, int stride,
+                      int pad, const float *w, float *dx, float *dw, float *scratch)
+{
+    const problem p = prepare(xs, ys, stride, pad, w, scratch);
+    const size_t rows = (size_t)xs.n * (size_t)xs.h, len = (size_t)xs.w * p.c, size = packed(p.c);
+    float *sums = scratch + zero_row(xs, ys) + size;
+#pragma omp parallel for if (tl_count(xs) > SERIAL_BELOW)
+    for (size_t part = 0; part < PARTS; part++) {
+        float *own = sums + part * size;
+        memset(own, 0, size * sizeof *own);
+        for (size_t r = rows * part / PARTS; r < rows * (part + 1) / PARTS; r++)
+            backward_row(&p, x + r * len, dy, (int)(r / (size_t)xs.h), (int)(r % (size_t)xs.h),
+                         dx + r * len, own);
+    }
+    for (size_t part = 1; part < PARTS; part++) accumulate(sums + part * size, size, sums);
+    for (size_t i = 0; i < p.c; i++)
+        for (size_t t = 0; t < TAPS; t++) dw[i * TAPS + t] = sums[packed_at(i, t)];
+}
