@@ -56,4 +56,35 @@ static inline void fill_noise(tl_tensor t)
     tl_rng r = tl_rng_at(1, 2, 3, 4);
     for (size_t i = 0; i < tl_count(t.s); i++) t.f[i] = tl_uniform_in(&r, -1, 1);
 }
+
+/* ---- Where the time goes, by kind of operation ---- */
+typedef struct { char name[40]; double forward, backward; } bench_kind;
+
+static inline const char *kind_name(const tl_node *d, char text[40])
+{
+    const tl_conv2d *c = d->attr;
+    if (d->op != &tl_op_conv2d) snprintf(text, 40, "%s", d->op->name);
+    else snprintf(text, 40, "%s %dx%d", c->groups > 1 ? "depthwise" : "conv2d", c->k, c->k);
+    return text;
+}
+
+/* What p counted over `runs` runs of `seconds` each. */
+static inline void print_profile(const tl_plan *p, int runs, double seconds)
+{
+    bench_kind kinds[32] = { 0 };
+    int n = 0, k;
+    char name[40];
+    for (int i = 0; i < p->g->n; i++) {
+        kind_name(&p->g->node[i], name);
+        for (k = 0; k < n && strcmp(kinds[k].name, name);) k++;
+        if (k == n) snprintf(kinds[n++].name, sizeof name, "%s", name);
+        kinds[k].forward += 1e3 * p->seconds[i] / runs;
+        kinds[k].backward += 1e3 * p->seconds[p->g->n + i] / runs;
+    }
+    printf("%-16s %9s %9s %7s\n", "milliseconds", "forward", "backward", "share");
+    for (k = 0; k < n; k++) {
+        double both = kinds[k].forward + kinds[k].backward;
+        if (both > 0.01) printf("%-16s %9.2f %9.2f %6.1f%%\n", kinds[k].name, kinds[k].forward, kinds[k].backward, both / seconds / 10);
+    }
+}
 #endif

@@ -3,7 +3,7 @@
  *     bench_infer NET [BATCH [RUNS [FILE]]]    resnet18, resnet50 or mobilenet_v2; 1; 20
  *
  * Batch norm folded, weights constant, 224x224 pictures, f32. Prints milliseconds per run (median after two that warm up).
- * FILE: also write the network there as ONNX, for a peer to run. */
+ * FILE: also write the network there as ONNX, for a peer to run. PROFILE=1: also where the time goes. */
 #include "bench.h"
 #include "pass.h"
 
@@ -21,11 +21,14 @@ static tl_status bench(tl_arena *a, const char *net, int batch, int runs, const 
     TL_TRY(tl_plan_new(g, a, &(tl_plan_conf){ .batch = batch, .constant = true }, &p));
     fill_noise(tl_plan_value(p, small->image));
     for (int r = -2; r < runs; r++) {
+        if (r == 0 && getenv("PROFILE")) TL_TRY(tl_plan_profile(p));
         double start = now();
         TL_TRY(tl_plan_forward(p));
         if (r >= 0) ms[r] = 1e3 * (now() - start);
     }
-    printf("infer %s batch %d ms %.2f MB %.0f\n", net, batch, median(ms, runs), peak_memory());
+    double run = median(ms, runs);
+    printf("infer %s batch %d ms %.2f MB %.0f\n", net, batch, run, peak_memory());
+    if (p->seconds) print_profile(p, runs, run / 1e3);
     return TL_OK;
 }
 

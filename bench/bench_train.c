@@ -8,36 +8,6 @@
 #include "bench.h"
 #include "train.h"
 
-typedef struct { char name[40]; double forward, backward; } kind;
-
-static const char *kind_name(const tl_node *d, char text[40])
-{
-    const tl_conv2d *c = d->attr;
-    if (d->op != &tl_op_conv2d) snprintf(text, 40, "%s", d->op->name);
-    else snprintf(text, 40, "%s %dx%d", c->groups > 1 ? "depthwise" : "conv2d", c->k, c->k);
-    return text;
-}
-
-static void print_profile(const tl_plan *p, int steps, double update, double step)
-{
-    kind kinds[32] = { 0 };
-    int n = 0, k;
-    char name[40];
-    for (int i = 0; i < p->g->n; i++) {
-        kind_name(&p->g->node[i], name);
-        for (k = 0; k < n && strcmp(kinds[k].name, name);) k++;
-        if (k == n) snprintf(kinds[n++].name, sizeof name, "%s", name);
-        kinds[k].forward += 1e3 * p->seconds[i] / steps;
-        kinds[k].backward += 1e3 * p->seconds[p->g->n + i] / steps;
-    }
-    printf("%-16s %9s %9s %7s\n", "ms per step", "forward", "backward", "share");
-    for (k = 0; k < n; k++)
-        if (kinds[k].forward + kinds[k].backward > 0.05)
-            printf("%-16s %9.1f %9.1f %6.1f%%\n", kinds[k].name, kinds[k].forward, kinds[k].backward,
-                   (kinds[k].forward + kinds[k].backward) / step / 10);
-    printf("%-16s %19.1f %6.1f%%\n", "optimizer", 1e3 * update / steps, 100 * update / steps / step);
-}
-
 static tl_status bench(tl_arena *a, const char *net, int steps, int batch)
 {
     tl_model *m;
@@ -66,7 +36,9 @@ static tl_status bench(tl_arena *a, const char *net, int steps, int batch)
     }
     double step = median(ms, steps) / 1e3;
     printf("train %s ms %.1f MB %.0f\n", net, 1e3 * step, peak_memory());
-    if (p->seconds) print_profile(p, steps, update, step);
+    if (!p->seconds) return TL_OK;
+    print_profile(p, steps, step);
+    printf("%-16s %19.1f %6.1f%%\n", "optimizer", 1e3 * update / steps, 100 * update / steps / step);
     return TL_OK;
 }
 
