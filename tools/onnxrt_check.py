@@ -4,7 +4,7 @@
     onnxrt_check.py DIR
 
 For each DIR/NAME.onnx there are DIR/NAME.x and DIR/NAME.y: raw float32 input (N,H,W,C) and output, as our
-own plan read and made them. Prints the largest difference of each model, relative to the largest output,
+own plan read and made them; NAME.x is raw bytes where the model takes 8-bit pictures. Prints the largest difference of each model, relative to the largest output,
 and ends with 1 when one is above 1e-4, with 77 when onnxruntime is not installed.
 SPDX-License-Identifier: MIT
 """
@@ -24,10 +24,14 @@ def check(path):
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     info = session.get_inputs()[0]
-    channels, height, width = info.shape[1:]
-    x = np.fromfile(path.with_suffix(".x"), np.float32).reshape(-1, height, width, channels)
+    if info.type == "tensor(uint8)":
+        x = np.fromfile(path.with_suffix(".x"), np.uint8).reshape(-1, *info.shape[1:])
+    else:
+        channels, height, width = info.shape[1:]
+        x = np.fromfile(path.with_suffix(".x"), np.float32).reshape(-1, height, width, channels)
+        x = np.ascontiguousarray(x.transpose(0, 3, 1, 2))
     want = np.fromfile(path.with_suffix(".y"), np.float32)
-    got = session.run(None, {info.name: np.ascontiguousarray(x.transpose(0, 3, 1, 2))})[0]
+    got = session.run(None, {info.name: x})[0]
     if got.ndim != len(session.get_outputs()[0].shape) or got.size != want.size:
         return float("inf")
     if got.ndim == 4:

@@ -15,6 +15,10 @@ tl_status tl_model_open(tl_arena *a, const char *path, const char *key, tl_model
 tl_loader_conf tl_loader_for(const tl_model *m, int batch);
 /* Refuse to overwrite unless asked. */
 tl_status tl_may_write(const char *path, bool overwrite);
-/* Class names, a line each. */
+/* Class names in index order: a line each, or classmap.json. */
 tl_status tl_classes_read(tl_arena *a, const char *path, tl_list *out);
+/* The names a classifier's answers have: those of the file, or, path NULL, its own. */
+tl_status tl_classes_of(tl_arena *a, const tl_model *m, const char *path, tl_list *out);
+/* Add a line to FOLDER/status.json, made when absent: the task succeeded. */
+tl_status tl_record(tl_arena *a, const char *folder, const char *message, tl_list kpi);
 #endif

@@ -1,7 +1,5 @@
 /* classification_evaluate.c - how good a classifier is on labeled pictures. SPDX-License-Identifier: MIT */
 #include "api.h"
-#include "statusjson.h"
-#include <string.h>
 
 typedef struct { const char *model, *images; int batch, top_k, threads; } source; /* from the options, else the spec */
 
@@ -27,8 +25,8 @@ static tl_status evaluate(tl_arena *a, const source *s, const tl_model *m, const
     tl_loader_conf conf = tl_loader_for(m, s->batch);
     conf.threads = s->threads;
     if (spec && tl_spec_says("eval_config", spec->eval, "enable_center_crop")) conf.center_crop = spec->eval->enable_center_crop;
-    tl_list classes = m->classes;
-    if (o->classmap) TL_TRY(tl_classmap_read(a, o->classmap, &classes));
+    tl_list classes;
+    TL_TRY(tl_classes_of(a, m, o->classmap, &classes));
     TL_TRY(tl_formats[0]->scan(a, s->images, &classes, &d));
     TL_TRY(tl_plan_new(m->g, a, &(tl_plan_conf){ .batch = s->batch, .constant = true }, &plan));
     TL_TRY(tl_loader_new(a, d, &conf, &load));
@@ -47,14 +45,6 @@ static tl_status evaluate(tl_arena *a, const source *s, const tl_model *m, const
     return TL_OK;
 }
 
-static tl_status record(tl_arena *a, const char *folder, const tl_evaluation *e)
-{
-    tl_pair kpi[] = { { "top_k", (float)e->top_k }, { "accuracy", (float)e->accuracy }, { "loss", (float)e->loss } };
-    const char *path = tl_path_join(a, folder, "status.json");
-    TL_NEW(path);
-    return tl_statusjson_add(path, &(tl_run_event){ .state = TL_RUN_SUCCESS, .message = "Evaluation finished successfully.", .kpi = { TL_LEN(kpi), kpi } });
-}
-
 tl_status tl_classification_evaluate(tl_arena *a, const tl_evaluate_opts *o, const tl_listener *l, tl_evaluation *out)
 {
     const tl_classification_spec *spec;
@@ -69,5 +59,6 @@ tl_status tl_classification_evaluate(tl_arena *a, const tl_evaluate_opts *o, con
     TL_TRY(tl_fold(m->g, a, &folded));
     TL_TRY(tl_model_with(m, a, folded, &m));
     TL_TRY(evaluate(a, &s, m, o, spec, l, out));
-    return o->results_dir ? record(a, o->results_dir, out) : TL_OK;
+    tl_pair kpi[] = { { "top_k", (float)out->top_k }, { "accuracy", (float)out->accuracy }, { "loss", (float)out->loss } };
+    return o->results_dir ? tl_record(a, o->results_dir, "Evaluation finished successfully.", (tl_list){ TL_LEN(kpi), kpi }) : TL_OK;
 }

@@ -11,36 +11,19 @@ enum { SAMPLES = 8 };
 #define MOST 1e-4      /* largest difference of a probability that is accepted */
 #define MOST_HALF 5e-3 /* the same for weights stored in 16 bits */
 
-static tl_status find_pictures(tl_arena *a, const char *dir, tl_list *out)
-{
-    tl_list names;
-    TL_TRY(tl_dir_list(a, dir, &names));
-    for (int i = 0; i < names.n && out->n < SAMPLES; i++) {
-        const char *name = ((const char **)names.at)[i], *path = tl_path_join(a, dir, name);
-        TL_NEW(path);
-        if (tl_is_dir(path)) { TL_TRY(find_pictures(a, path, out)); continue; }
-        if (!tl_image_name(name)) continue;
-        const char **slot = tl_add(a, out, const char *);
-        TL_NEW(slot);
-        *slot = path;
-    }
-    return TL_OK;
-}
-
 /* Inputs to compare on: the user's pictures, or smooth made-up ones (sums of waves, so that every scale occurs). */
 static tl_status samples(tl_arena *a, const tl_model *m, const char *dir, float *x, int *n)
 {
     tl_shape s = m->g->node[m->image.i].s;
     size_t one = tl_count(s);
     tl_loader_conf conf = tl_loader_for(m, 1);
-    tl_list found = { 0, NULL };
-    if (dir) TL_TRY(find_pictures(a, dir, &found));
-    TL_CHECK(!dir || found.n, TL_EDATA, "there is no picture in '%s'", dir);
-    *n = dir ? found.n : SAMPLES;
+    tl_dataset found = { .sample = { 0, NULL } };
+    if (dir) TL_TRY(tl_pictures_below(a, dir, &found));
+    *n = dir && found.sample.n < SAMPLES ? found.sample.n : SAMPLES;
     for (int i = 0; i < *n; i++) {
         float *to = x + (size_t)i * one;
         if (dir) {
-            TL_TRY(tl_picture_read(a, ((const char **)found.at)[i], &conf, to));
+            TL_TRY(tl_picture_read(a, ((const tl_sample *)found.sample.at)[i].path, &conf, to));
             continue;
         }
         tl_rng r = tl_rng_at(7, (uint64_t)i, 0, 0);
@@ -83,7 +66,7 @@ static tl_status compare(tl_arena *a, const tl_model *m, tl_bytes file, const ch
     *worst = 0;
     for (size_t i = 0; i < (size_t)*n * classes; i++) {
         double d = fabs((double)p[i] - (double)q[i]);
-        if (!(d <= *worst)) *worst = d; /* NaN is the worst */
+        if (isnan(d) || d > *worst) *worst = d; /* not a number: the worst of all, and it stays */
     }
     return TL_OK;
 }
@@ -123,13 +106,16 @@ tl_status tl_classification_export(tl_arena *a, const tl_export_opts *o, const t
     tl_model *m, *small;
     tl_graph *folded;
     tl_bytes plain, file;
-    int n;
+    int n = 0;
     TL_CHECK(o->model, TL_EARG, "export needs a model (-m)");
+    TL_CHECK(!o->gen_ds_config || !o->with_preprocessing, TL_EARG, "DeepStream's nvinfer prepares pictures itself, by the file that "
+             "--gen_ds_config writes; leave out --with_preprocessing");
     TL_TRY(output_name(a, o, &out->output_file));
     TL_TRY(tl_may_write(out->output_file, o->overwrite));
     TL_TRY(tl_model_open(a, o->model, o->key, &m));
     TL_TRY(tl_fold(m->g, a, &folded));
     TL_TRY(tl_model_with(m, a, folded, &small));
+    TL_TRY(tl_classes_of(a, m, o->classmap_json, &small->classes));
     TL_TRY(tl_model_note(small, "tlc %s classification export", tl_version()));
     tl_save_opts save = { .half = o->data_type == 1, .static_batch = o->static_batch_size > 0 ? o->static_batch_size : 0 };
     TL_TRY(tl_model_pack(small, a, &save, &plain));
@@ -146,6 +132,6 @@ tl_status tl_classification_export(tl_arena *a, const tl_export_opts *o, const t
     TL_NEW(out->report = tl_printf(a, "wrote '%s': %.2f MB, %zu parameters, %.1f million MACs; largest difference from the model on %d %s: %.2g\n", out->output_file,
                                    (double)file.n / 1e6, tl_graph_params(folded), tl_graph_macs(folded) / 1e6, n,
                                    o->image_dir ? "pictures" : "made-up pictures", out->worst));
-    tl_say(l, "%s", out->report);
-    return TL_OK;
+    tl_tell(l, out->report);
+    return o->results_dir ? tl_record(a, o->results_dir, "Export finished successfully.", (tl_list){ 0, NULL }) : TL_OK;
 }

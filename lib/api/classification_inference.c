@@ -1,6 +1,5 @@
 /* classification_inference.c - what is on these pictures? SPDX-License-Identifier: MIT */
 #include "api.h"
-#include "statusjson.h"
 #include "text.h"
 #include <string.h>
 
@@ -31,25 +30,6 @@ static tl_status one(tl_arena *a, const tl_model *m, const tl_list *classes, con
     return out->text ? TL_OK : TL_ENOMEM;
 }
 
-/* A folder as a data set without labels: every picture in it and below, all of class 0. */
-static tl_status scan(tl_arena *a, const char *dir, tl_dataset *d)
-{
-    tl_list names;
-    TL_TRY(tl_dir_list(a, dir, &names));
-    for (int i = 0; i < names.n; i++) {
-        const char *name = ((const char **)names.at)[i], *path = tl_path_join(a, dir, name);
-        TL_NEW(path);
-        if (name[0] == '.') continue;
-        if (tl_is_dir(path)) TL_TRY(scan(a, path, d));
-        else if (tl_image_name(name)) {
-            tl_sample *s = tl_add(a, &d->sample, tl_sample);
-            TL_NEW(s);
-            *s = (tl_sample){ .path = path };
-        }
-    }
-    return TL_OK;
-}
-
 typedef struct { const tl_dataset *d; const tl_list *classes; tl_text *csv; } writer;
 
 static void csv_field(tl_text *t, const char *s)
@@ -73,15 +53,15 @@ static tl_status row(void *ctx, const tl_prediction *p)
 
 static tl_status folder(tl_arena *a, const tl_model *m, const tl_list *classes, const tl_inference_opts *o, int batch, const tl_listener *l, tl_inference *out)
 {
-    tl_dataset d = { .root = o->image_dir, .classes = *classes };
+    tl_dataset d;
     tl_text csv = tl_text_new(a);
     tl_plan *plan;
     tl_loader *load;
     tl_confusion c;
     tl_loader_conf conf = tl_loader_for(m, batch);
     writer w = { &d, classes, &csv };
-    TL_TRY(scan(a, o->image_dir, &d));
-    TL_CHECK(d.sample.n, TL_EDATA, "there is no picture (.jpg, .jpeg, .png) in '%s'", o->image_dir);
+    TL_TRY(tl_pictures_below(a, o->image_dir, &d));
+    d.classes = *classes;
     TL_TRY(tl_plan_new(m->g, a, &(tl_plan_conf){ .batch = batch, .constant = true }, &plan));
     TL_TRY(tl_loader_new(a, &d, &conf, &load));
     TL_TRY(tl_confusion_init(a, classes->n, 1, &c));
@@ -108,11 +88,8 @@ tl_status tl_classification_inference(tl_arena *a, const tl_inference_opts *o, c
     TL_TRY(tl_model_open(a, o->model, o->key, &m));
     TL_TRY(tl_fold(m->g, a, &folded));
     TL_TRY(tl_model_with(m, a, folded, &m));
-    tl_list classes = m->classes;
-    if (o->classmap) {
-        TL_TRY(tl_classmap_read(a, o->classmap, &classes));
-        TL_CHECK(classes.n == m->classes.n, TL_EDATA, "'%s' names %d classes, the model has %d", o->classmap, classes.n, m->classes.n);
-    }
+    tl_list classes;
+    TL_TRY(tl_classes_of(a, m, o->classmap, &classes));
     int batch = o->batch_size > 0 ? o->batch_size : spec ? spec->eval->batch_size : 16;
     return o->image ? one(a, m, &classes, o->image, out) : folder(a, m, &classes, o, batch, l, out);
 }

@@ -1,6 +1,5 @@
 /* classification_prune.c - a smaller model from a trained one. SPDX-License-Identifier: MIT */
 #include "api.h"
-#include "statusjson.h"
 #include "text.h"
 #include <stdlib.h>
 #include <string.h>
@@ -54,9 +53,5 @@ tl_status tl_classification_prune(tl_arena *a, const tl_prune_cmd_opts *o, const
                          out->ratio, out->macs_ratio));
     TL_TRY(tl_model_save(small, o->output_file, &(tl_save_opts){ .key = o->key }));
     tl_say(l, "wrote '%s'; its accuracy is back only after training it again (train_config.pretrained_model_path)\n", o->output_file);
-    if (!o->results_dir) return TL_OK;
-    TL_TRY(tl_mkdirs(o->results_dir));
-    const char *path = tl_path_join(a, o->results_dir, "status.json");
-    TL_NEW(path);
-    return tl_statusjson_add(path, &(tl_run_event){ .state = TL_RUN_SUCCESS, .message = "Pruning finished successfully." });
+    return o->results_dir ? tl_record(a, o->results_dir, "Pruning finished successfully.", (tl_list){ 0, NULL }) : TL_OK;
 }

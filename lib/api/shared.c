@@ -1,5 +1,6 @@
 /* shared.c - what the tasks of the public interface share. SPDX-License-Identifier: MIT */
 #include "api.h"
+#include "statusjson.h"
 #include <string.h>
 
 tl_status tl_spec_open(tl_arena *a, const char *path, const tl_list *overrides, unsigned needs, const tl_listener *l, const tl_classification_spec **out)
@@ -52,7 +53,9 @@ tl_status tl_may_write(const char *path, bool overwrite)
 tl_status tl_classes_read(tl_arena *a, const char *path, tl_list *out)
 {
     tl_bytes f;
+    *out = (tl_list){ 0, NULL };
     TL_TRY(tl_file_read(a, path, 1 << 24, &f));
+    if (f.p[strspn((const char *)f.p, " \t\r\n")] == '{') return tl_classmap_read(a, path, out);
     for (const char *s = (const char *)f.p, *end; *s; s = *end ? end + 1 : end) {
         end = s + strcspn(s, "\n");
         size_t n = (size_t)(end - s);
@@ -64,4 +67,22 @@ tl_status tl_classes_read(tl_arena *a, const char *path, tl_list *out)
     }
     TL_CHECK(out->n >= 2, TL_EDATA, "'%s' must name at least two classes, a line each", path);
     return TL_OK;
+}
+
+tl_status tl_classes_of(tl_arena *a, const tl_model *m, const char *path, tl_list *out)
+{
+    *out = m->classes;
+    TL_CHECK(!tl_model_is_trunk(m), TL_EARG, "the model (%s) has no classes: it is a trunk to start a training from", m->arch);
+    if (!path) return TL_OK;
+    TL_TRY(tl_classes_read(a, path, out));
+    TL_CHECK(out->n == m->classes.n, TL_EDATA, "'%s' names %d classes, the model has %d", path, out->n, m->classes.n);
+    return TL_OK;
+}
+
+tl_status tl_record(tl_arena *a, const char *folder, const char *message, tl_list kpi)
+{
+    const char *path = tl_path_join(a, folder, "status.json");
+    TL_NEW(path);
+    TL_TRY(tl_mkdirs(folder));
+    return tl_statusjson_add(path, &(tl_run_event){ .state = TL_RUN_SUCCESS, .message = message, .kpi = kpi });
 }

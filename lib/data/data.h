@@ -26,6 +26,8 @@ typedef struct tl_format {
 #define TL_FORMATS(X) X(folder)
 extern const tl_format *const tl_formats[]; /* NULL-terminated */
 
+/* Pictures without labels: all in the folder and below it, as samples of class 0. path is borrowed. TL_EDATA: none. */
+tl_status tl_pictures_below(tl_arena *a, const char *path, tl_dataset *out);
 /* Content hashes of all samples (BLAKE2b, first 8 bytes), by several threads. Unreadable files keep hash 0. */
 tl_status tl_dataset_hash(tl_dataset *d);
 /* What a person should know before training: classes, counts, imbalance, duplicates between the sets and with another

@@ -46,6 +46,15 @@ static tl_status collect(tl_arena *a, tl_dataset *d, const char *path, int label
     return TL_OK;
 }
 
+tl_status tl_pictures_below(tl_arena *a, const char *path, tl_dataset *out)
+{
+    *out = (tl_dataset){ .root = path };
+    TL_CHECK(tl_is_dir(path), TL_EDATA, "there is no folder '%s'", path);
+    TL_TRY(collect(a, out, path, 0, 0));
+    TL_CHECK(out->sample.n, TL_EDATA, "there is no picture (.jpg, .jpeg, .png) in '%s'", path);
+    return TL_OK;
+}
+
 static tl_status class_folders(tl_arena *a, const char *root, tl_list *found)
 {
     tl_list names;
