@@ -4,9 +4,8 @@
 #ifndef CMDS_H
 #define CMDS_H
 #include "cmd.h"
-#define CMDS(X) \
-    X(train) X(evaluate) X(prune) X(inference) X(export) X(spec) \
-    X(list) X(info) X(docs) X(help)
+#define CMDS(X)                                                                                    \
+    X(train) X(evaluate) X(prune) X(inference) X(export) X(spec) X(list) X(info) X(docs) X(help)
 
 #define CMD_DECL(name) extern const cmd_def cmd_##name;
 CMDS(CMD_DECL)

@@ -1,15 +1,17 @@
-/* docs.c - tlc docs: reference pages and manual pages from the tables. SPDX-License-Identifier: MIT */
+/* docs.c - tlc docs: reference pages and manual pages from the tables. SPDX-License-Identifier: MIT
+ */
 #include "cmds.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 
-typedef struct { const char *output; } opts;
+typedef struct {
+    const char *output;
+} opts;
 
-static const tl_field rows[] = {
-    CMD_OPTION(opts, output, TL_STR, .sdef = "docs", .help = "the folder to write to; made when absent"),
-    TL_F_END
-};
+static const tl_field rows[] = { CMD_OPTION(opts, output, TL_STR, .sdef = "docs",
+                                            .help = "the folder to write to; made when absent"),
+                                 TL_F_END };
 static const cmd_flag flags[] = { { "-o", "output", "FOLDER" }, { 0 } };
 
 /* Open FOLDER/SUB/NAME for writing; NULL: it failed, and why is said. */
@@ -60,11 +62,14 @@ static int command_page(cmd_call *c)
 static int manual(cmd_call *c, const cmd_def *cmd)
 {
     char name[80] = "tlc.1";
-    if (cmd) snprintf(name, sizeof name, "tlc-%s%s%s.1", cmd->task ? cmd->task : "", cmd->task ? "-" : "", cmd->name);
+    if (cmd)
+        snprintf(name, sizeof name, "tlc-%s%s%s.1", cmd->task ? cmd->task : "",
+                 cmd->task ? "-" : "", cmd->name);
     FILE *f = create(c, "man", name);
     if (!f) return CMD_FAILED;
     if (cmd) page_command(f, &page_roff, cmd);
-    else page_commands(f, &page_roff, NULL);
+    else
+        page_commands(f, &page_roff, NULL);
     return finish(c, f, name);
 }
 
@@ -78,9 +83,15 @@ static int run(cmd_call *c)
 }
 
 const cmd_def cmd_docs = {
-    .name = "docs", .brief = "write the reference pages and the manual pages",
-    .about = "Prints what the tables of the program say: Markdown into FOLDER/ref, manual pages into FOLDER/man. The same program writes the same pages.",
+    .name = "docs",
+    .brief = "write the reference pages and the manual pages",
+    .about = "Prints what the tables of the program say: Markdown into FOLDER/ref, manual pages "
+             "into FOLDER/man. The same program writes the same pages.",
     .example = "tlc docs --output docs",
-    .files = "FOLDER/ref/*.md: operations, backbones, specs, training, commands\nFOLDER/man/*.1: a manual page for each command",
-    .option = rows, .flag = flags, .size = sizeof(opts), .run = run,
+    .files = "FOLDER/ref/*.md: operations, backbones, specs, training, commands\nFOLDER/man/*.1: a "
+             "manual page for each command",
+    .option = rows,
+    .flag = flags,
+    .size = sizeof(opts),
+    .run = run,
 };

@@ -1,23 +1,38 @@
 /* evaluate.c - tlc classification evaluate. SPDX-License-Identifier: MIT */
 #include "cmds.h"
 
+#define T tl_evaluate_opts
 static const tl_field rows[] = {
-    CMD_OPTION(tl_evaluate_opts, experiment_spec, TL_STR, .help = "the experiment spec; not needed with a model and pictures"),
-    CMD_OPTION(tl_evaluate_opts, model, TL_STR, .help = "the model, instead of the spec's eval_config.model_path"),
-    CMD_OPTION(tl_evaluate_opts, images, TL_STR, .help = "pictures in a folder per class, instead of the spec's eval_config.eval_dataset_path"),
-    CMD_OPTION(tl_evaluate_opts, key, TL_STR, .help = "opens a sealed model"),
-    CMD_OPTION(tl_evaluate_opts, batch_size, TL_INT, .hi = 4096, .help = "pictures at a time; 0: the spec's, without a spec 16"),
-    CMD_OPTION(tl_evaluate_opts, results_dir, TL_STR, .help = "a folder for status.json and the list of unreadable pictures"),
-    CMD_OPTION(tl_evaluate_opts, classmap, TL_STR, .help = "class names in the order of their indices, one a line; otherwise the model's"),
-    CMD_OVERRIDES(tl_evaluate_opts),
+    CMD_OPTION(T, experiment_spec, TL_STR,
+               .help = "the experiment spec; not needed with a model and pictures"),
+    CMD_OPTION(T, model, TL_STR, .help = "the model, instead of the spec's eval_config.model_path"),
+    CMD_OPTION(
+        T, images, TL_STR,
+        .help =
+            "pictures in a folder per class, instead of the spec's eval_config.eval_dataset_path"),
+    CMD_OPTION(T, key, TL_STR, .help = "opens a sealed model"),
+    CMD_OPTION(T, batch_size, TL_INT, .hi = 4096,
+               .help = "pictures at a time; 0: the spec's, without a spec 16"),
+    CMD_OPTION(T, results_dir, TL_STR,
+               .help = "a folder for status.json and the list of unreadable pictures"),
+    CMD_OPTION(T, classmap, TL_STR,
+               .help =
+                   "class names in the order of their indices, one a line; otherwise the model's"),
+    CMD_OVERRIDES(T),
     CMD_NOEFFECT(label_dir, TL_STR),
     TL_F_END
 };
-static const cmd_flag flags[] = {
-    { "-e", "experiment_spec", NULL }, { "--experiment_spec_file", "experiment_spec", NULL }, { "-m", "model", NULL },
-    { "-i", "images", "FOLDER" }, { "--image_dir", "images", "FOLDER" }, { "-k", "key", "KEY" }, { "-b", "batch_size", NULL },
-    { "-r", "results_dir", "FOLDER" }, { "-cm", "classmap", NULL }, { "-l", "label_dir", "FOLDER" }, { 0 }
-};
+static const cmd_flag flags[] = { { "-e", "experiment_spec", NULL },
+                                  { "--experiment_spec_file", "experiment_spec", NULL },
+                                  { "-m", "model", NULL },
+                                  { "-i", "images", "FOLDER" },
+                                  { "--image_dir", "images", "FOLDER" },
+                                  { "-k", "key", "KEY" },
+                                  { "-b", "batch_size", NULL },
+                                  { "-r", "results_dir", "FOLDER" },
+                                  { "-cm", "classmap", NULL },
+                                  { "-l", "label_dir", "FOLDER" },
+                                  { 0 } };
 
 static int run(cmd_call *c)
 {
@@ -25,7 +40,8 @@ static int run(cmd_call *c)
     int code = cmd_done(c, tl_classification_evaluate(c->arena, c->opts, &c->listener, &e));
     if (code) return code;
     cmd_say(c, "%s", e.report);
-    cmd_say(c, "Accuracy: %.4f on %d pictures, %.1f images/s\n", e.accuracy, e.pictures, e.pictures_per_second);
+    cmd_say(c, "Accuracy: %.4f on %d pictures, %.1f images/s\n", e.accuracy, e.pictures,
+            e.pictures_per_second);
     cmd_value(c, "accuracy", "%.6f", e.accuracy);
     cmd_value(c, "top_k", "%.6f", e.top_k);
     cmd_value(c, "loss", "%.6f", e.loss);
@@ -36,9 +52,15 @@ static int run(cmd_call *c)
 }
 
 const cmd_def cmd_evaluate = {
-    .task = "classification", .name = "evaluate", .brief = "measure a model on labeled pictures",
-    .about = "Classifies the pictures of a folder per class and prints loss, accuracy, the confusion matrix, and precision, recall and F1 of each class.",
+    .task = "classification",
+    .name = "evaluate",
+    .brief = "measure a model on labeled pictures",
+    .about = "Classifies the pictures of a folder per class and prints loss, accuracy, the "
+             "confusion matrix, and precision, recall and F1 of each class.",
     .example = "tlc classification evaluate -e spec.txt -m results/weights/mobilenet_v2_best.onnx\n"
                "tlc classification evaluate -m model.onnx -i pictures/test",
-    .option = rows, .flag = flags, .size = sizeof(tl_evaluate_opts), .run = run,
+    .option = rows,
+    .flag = flags,
+    .size = sizeof(T),
+    .run = run,
 };

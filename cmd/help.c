@@ -1,8 +1,11 @@
-/* help.c - tlc help: what a command does; and finding a command by its words. SPDX-License-Identifier: MIT */
+/* help.c - tlc help: what a command does; and finding a command by its words.
+ * SPDX-License-Identifier: MIT */
 #include "cmds.h"
 #include <string.h>
 
-typedef struct { tl_list words; } opts;
+typedef struct {
+    tl_list words;
+} opts;
 
 #define CMD_ROW(name) &cmd_##name,
 const cmd_def *const cmds[] = { CMDS(CMD_ROW) NULL };
@@ -27,7 +30,8 @@ static const char *nearest(const char *task, const char *word)
     int n = 0;
     for (int i = 0; cmds[i]; i++)
         if (same_task(cmds[i], task)) names[n++].name = cmds[i]->name;
-        else if (!task) names[n++].name = cmds[i]->task;
+        else if (!task)
+            names[n++].name = cmds[i]->task;
     return tl_field_nearest(names, word);
 }
 
@@ -37,14 +41,16 @@ const cmd_def *cmd_find(cmd_call *c, int n, const char *const *words, int *used)
     int at = task ? 1 : 0;
     *used = at + 1;
     if (at >= n) {
-        cmd_fail(c, CMD_USAGE, "%s: a command is missing; 'tlc help%s%s' lists them", task ? task : "tlc", task ? " " : "", task ? task : "");
+        cmd_fail(c, CMD_USAGE, "%s: a command is missing; 'tlc help%s%s' lists them",
+                 task ? task : "tlc", task ? " " : "", task ? task : "");
         return NULL;
     }
     for (int i = 0; cmds[i]; i++)
         if (same_task(cmds[i], task) && !strcmp(cmds[i]->name, words[at])) return cmds[i];
     const char *near = nearest(task, words[at]);
     if (near) cmd_fail(c, CMD_USAGE, "unknown command '%s'; did you mean '%s'?", words[at], near);
-    else cmd_fail(c, CMD_USAGE, "unknown command '%s'; 'tlc help' lists them", words[at]);
+    else
+        cmd_fail(c, CMD_USAGE, "unknown command '%s'; 'tlc help' lists them", words[at]);
     return NULL;
 }
 
@@ -64,15 +70,18 @@ static int run(cmd_call *c)
     return CMD_OK;
 }
 
-static const tl_field rows[] = {
-    CMD_WORDS(opts, words, "COMMAND", TL_STR, .flags = TL_REPEATED, .help = "the command, as in 'classification train'"),
-    TL_F_END
-};
+static const tl_field rows[] = { CMD_WORDS(opts, words, "COMMAND", TL_STR, .flags = TL_REPEATED,
+                                           .help = "the command, as in 'classification train'"),
+                                 TL_F_END };
 
 const cmd_def cmd_help = {
-    .name = "help", .brief = "what a command does and how to call it",
-    .about = "Shows the page of a command: usage, an example, options with their defaults and ranges, the files it writes. "
+    .name = "help",
+    .brief = "what a command does and how to call it",
+    .about = "Shows the page of a command: usage, an example, options with their defaults and "
+             "ranges, the files it writes. "
              "Without a command, lists them all.",
     .example = "tlc help classification train",
-    .option = rows, .size = sizeof(opts), .run = run,
+    .option = rows,
+    .size = sizeof(opts),
+    .run = run,
 };

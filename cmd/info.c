@@ -1,12 +1,13 @@
 /* info.c - tlc info. SPDX-License-Identifier: MIT */
 #include "cmds.h"
 
-typedef struct { const char *model, *key; } opts;
+typedef struct {
+    const char *model, *key;
+} opts;
 
 static const tl_field rows[] = {
     CMD_WORDS(opts, model, "MODEL", TL_STR, .flags = TL_REQUIRED, .help = "the model file"),
-    CMD_OPTION(opts, key, TL_STR, .help = "opens a sealed model"),
-    TL_F_END
+    CMD_OPTION(opts, key, TL_STR, .help = "opens a sealed model"), TL_F_END
 };
 static const cmd_flag flags[] = { { "-m", "MODEL", NULL }, { "-k", "key", "KEY" }, { 0 } };
 
@@ -24,8 +25,12 @@ static int run(cmd_call *c)
 }
 
 const cmd_def cmd_info = {
-    .name = "info", .brief = "what a model file is",
+    .name = "info",
+    .brief = "what a model file is",
     .about = "Prints a model's architecture, input, classes, size, and what has been done to it.",
     .example = "tlc info results/weights/mobilenet_v2_best.onnx",
-    .option = rows, .flag = flags, .size = sizeof(opts), .run = run,
+    .option = rows,
+    .flag = flags,
+    .size = sizeof(opts),
+    .run = run,
 };

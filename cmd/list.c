@@ -1,10 +1,14 @@
 /* list.c - tlc list. SPDX-License-Identifier: MIT */
 #include "cmds.h"
 
-typedef struct { const char *kind; } opts;
+typedef struct {
+    const char *kind;
+} opts;
 
 static const tl_field rows[] = {
-    CMD_WORDS(opts, kind, "KIND", TL_STR, .help = "ops, backbones, heads, optimizers, schedules or formats; otherwise all of them"),
+    CMD_WORDS(opts, kind, "KIND", TL_STR,
+              .help =
+                  "ops, backbones, heads, optimizers, schedules or formats; otherwise all of them"),
     TL_F_END
 };
 
@@ -18,8 +22,11 @@ static int run(cmd_call *c)
 }
 
 const cmd_def cmd_list = {
-    .name = "list", .brief = "what there is: operations, backbones, optimizers, ...",
+    .name = "list",
+    .brief = "what there is: operations, backbones, optimizers, ...",
     .about = "Prints the tables the program is built from, a line for each thing.",
     .example = "tlc list\ntlc list backbones",
-    .option = rows, .size = sizeof(opts), .run = run,
+    .option = rows,
+    .size = sizeof(opts),
+    .run = run,
 };

@@ -27,9 +27,13 @@ static void catch_signals(void)
 }
 
 /* ---- TLT 2.0 ---- */
-static const struct { const char *program, *command; bool task_known; } programs[] = {
-    { "tlt-train", "train", false },     { "tlt-evaluate", "evaluate", false }, { "tlt-prune", "prune", true },
-    { "tlt-infer", "inference", false }, { "tlt-export", "export", false },
+static const struct {
+    const char *program, *command;
+    bool task_known;
+} programs[] = {
+    { "tlt-train", "train", false },   { "tlt-evaluate", "evaluate", false },
+    { "tlt-prune", "prune", true },    { "tlt-infer", "inference", false },
+    { "tlt-export", "export", false },
 };
 
 /* The index of the 2.0 program that argv[0] names; -1: none, the spelling is 3.0's. */
@@ -47,11 +51,15 @@ static const cmd_def *find_old(cmd_call *c, int program, int argc, char **argv, 
     bool help = argc > 1 && (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help"));
     int words;
     if (!named && !help && !programs[program].task_known) {
-        cmd_fail(c, CMD_USAGE, "the task is missing, as in '%s classification'", programs[program].program);
+        cmd_fail(c, CMD_USAGE, "the task is missing, as in '%s classification'",
+                 programs[program].program);
         return NULL;
     }
     *used = named ? 1 : 0;
-    return cmd_find(c, 2, (const char *const[]){ named ? argv[1] : "classification", programs[program].command }, &words);
+    return cmd_find(
+        c, 2,
+        (const char *const[]){ named ? argv[1] : "classification", programs[program].command },
+        &words);
 }
 
 /* ---- One command ---- */
@@ -60,7 +68,8 @@ static void say_all(cmd_call *c, const char *name)
     cmd_say(c, "tlc %s on %s\n%s:\n", tl_version(), tl_build(), name);
     for (const tl_field *r = c->cmd->option; r->name; r++) {
         const char *value = r->flags & TL_NOEFFECT ? NULL : tl_field_get(c->arena, r, c->opts);
-        if (value && *value) cmd_say(c, "  %s: %s\n", r->name, strcmp(r->name, "key") ? value : "(not shown)");
+        if (value && *value)
+            cmd_say(c, "  %s: %s\n", r->name, strcmp(r->name, "key") ? value : "(not shown)");
     }
 }
 
@@ -70,7 +79,8 @@ static int run(cmd_call *c, int argc, char **argv)
     c->arena = tl_arena_new();
     if (!c->opts || !c->arena) return cmd_fail(c, CMD_FAILED, "out of memory");
     char name[80];
-    snprintf(name, sizeof name, "%s%s%s", c->cmd->task ? c->cmd->task : "", c->cmd->task ? " " : "", c->cmd->name);
+    snprintf(name, sizeof name, "%s%s%s", c->cmd->task ? c->cmd->task : "", c->cmd->task ? " " : "",
+             c->cmd->name);
     int code = cmd_parse(c, argc, argv);
     if (code) return cmd_fail(c, code, "'tlc help %s' explains the command", name);
     if (c->common.help) {
@@ -78,7 +88,8 @@ static int run(cmd_call *c, int argc, char **argv)
         return CMD_OK;
     }
     if ((code = cmd_open(c, &stopped))) return code;
-    if (c->noeffect[0]) cmd_say(c, "note: accepted for compatibility, without effect here: %s\n", c->noeffect);
+    if (c->noeffect[0])
+        cmd_say(c, "note: accepted for compatibility, without effect here: %s\n", c->noeffect);
     tl_threads(c->common.threads);
     if (c->common.verbose) say_all(c, name);
     catch_signals();
@@ -92,14 +103,20 @@ static const cmd_def *find(cmd_call *c, int argc, char **argv, int *used)
     return cmd_find(c, argc - 1, (const char *const *)argv + 1, used);
 }
 
-static bool asks(int argc, char **argv, const char *flag) { return argc == 2 && !strcmp(argv[1], flag); }
-static bool asks_help(int argc, char **argv) { return asks(argc, argv, "-h") || asks(argc, argv, "--help"); }
+static bool asks(int argc, char **argv, const char *flag)
+{
+    return argc == 2 && !strcmp(argv[1], flag);
+}
+static bool asks_help(int argc, char **argv)
+{
+    return asks(argc, argv, "-h") || asks(argc, argv, "--help");
+}
 
 int main(int argc, char **argv)
 {
     cmd_call c = { 0 };
     int used = 0, code = CMD_USAGE;
-    bool new_spelling = old_program(argv[0]) < 0, task = argc > 1 && cmd_is_task(argv[1]);
+    bool new_spelling = old_program(argv[0])<0, task = argc> 1 && cmd_is_task(argv[1]);
     if (asks(argc, argv, "--version")) {
         printf("tlc %s\n", tl_version());
         code = CMD_OK;

@@ -1,14 +1,17 @@
 /* options.c - the command line, read by the rows of a command. SPDX-License-Identifier: MIT
  *
- * Flags are spelled as the original spells them: -e FILE, --experiment_spec FILE, --flag=FILE, short
- * ones of several letters (-pth 0.1). In long ones a dash is as good as an underscore. */
+ * Flags are spelled as the original spells them: -e FILE, --experiment_spec FILE, --flag=FILE,
+ * short ones of several letters (-pth 0.1). In long ones a dash is as good as an underscore. */
 #include "cmd.h"
 #include <string.h>
 
 const tl_field cmd_common_options[] = {
-    CMD_OPTION(cmd_common, threads, TL_INT, .hi = 1024, .help = "processor threads to use, 0 for all of them"),
-    CMD_OPTION(cmd_common, log_file, TL_STR, .help = "write all messages to this file as well, at its end"),
-    CMD_OPTION(cmd_common, values, TL_STR, .help = "write the results to this file, as lines NAME=VALUE for programs"),
+    CMD_OPTION(cmd_common, threads, TL_INT, .hi = 1024,
+               .help = "processor threads to use, 0 for all of them"),
+    CMD_OPTION(cmd_common, log_file, TL_STR,
+               .help = "write all messages to this file as well, at its end"),
+    CMD_OPTION(cmd_common, values, TL_STR,
+               .help = "write the results to this file, as lines NAME=VALUE for programs"),
     CMD_OPTION(cmd_common, verbose, TL_BOOL, .help = "say what runs here, and with which options"),
     CMD_OPTION(cmd_common, help, TL_BOOL, .help = "show this page"),
     CMD_NOEFFECT(gpus, TL_INT),
@@ -20,9 +23,14 @@ const tl_field cmd_common_options[] = {
     CMD_NOEFFECT(launch_cuda_blocking, TL_BOOL),
     TL_F_END
 };
-const cmd_flag cmd_common_flags[] = { { "-v", "verbose", NULL }, { "-h", "help", NULL }, { "-np", "num_processes", NULL }, { 0 } };
+const cmd_flag cmd_common_flags[] = {
+    { "-v", "verbose", NULL }, { "-h", "help", NULL }, { "-np", "num_processes", NULL }, { 0 }
+};
 
-typedef struct { const tl_field *row; void *obj; } target;
+typedef struct {
+    const tl_field *row;
+    void *obj;
+} target;
 
 /* A dash is as good as an underscore. */
 static bool same(const char *a, const char *b)
@@ -70,7 +78,10 @@ static void note_noeffect(cmd_call *c, const char *flag)
 }
 
 /* A value that is missing must not swallow the flag after it; -1 is a value. */
-static bool is_value(cmd_call *c, const char *word) { return word && !(word[0] == '-' && find(c, word).row); }
+static bool is_value(cmd_call *c, const char *word)
+{
+    return word && !(word[0] == '-' && find(c, word).row);
+}
 
 /* Lists go on to the next flag or FIELD=VALUE. */
 static bool is_item(const char *word) { return word && word[0] != '-' && !strchr(word, '='); }
@@ -80,7 +91,8 @@ static int take_flag(cmd_call *c, char **words, int *used)
 {
     char flag[64];
     char *equals = strchr(words[0], '=');
-    snprintf(flag, sizeof flag, "%.*s", equals ? (int)(equals - words[0]) : (int)sizeof flag, words[0]);
+    snprintf(flag, sizeof flag, "%.*s", equals ? (int)(equals - words[0]) : (int)sizeof flag,
+             words[0]);
     *used = 1;
     target t = find(c, flag);
     if (!t.row) return unknown_flag(c, flag);
@@ -89,7 +101,8 @@ static int take_flag(cmd_call *c, char **words, int *used)
     if (t.row->kind == TL_BOOL) return set(c, t, flag, "true");
     if (!is_value(c, words[1])) {
         char spelled[160];
-        return cmd_fail(c, CMD_USAGE, "%s needs a value: %s", flag, page_flags(spelled, sizeof spelled, c->cmd, t.row));
+        return cmd_fail(c, CMD_USAGE, "%s needs a value: %s", flag,
+                        page_flags(spelled, sizeof spelled, c->cmd, t.row));
     }
     do {
         int code = set(c, t, flag, words[(*used)++]);
@@ -114,14 +127,19 @@ static int take_words(cmd_call *c, int n, char **words)
     if (!n) return CMD_OK;
     if (strchr(row->name, '='))
         for (int i = 0; i < n; i++)
-            if (!strchr(words[i], '=')) return cmd_fail(c, CMD_USAGE, "unexpected argument '%s'; expected %s: %s", words[i], row->name, row->help);
+            if (!strchr(words[i], '='))
+                return cmd_fail(c, CMD_USAGE, "unexpected argument '%s'; expected %s: %s", words[i],
+                                row->name, row->help);
     if (!(row->flags & TL_REPEATED)) return set(c, (target){ row, c->opts }, row->name, words[0]);
     *(tl_list *)((char *)c->opts + row->off) = (tl_list){ n, words };
     return CMD_OK;
 }
 
 /* Only strings are ever required. */
-static bool given(const cmd_call *c, const tl_field *row) { return *(const char *const *)((const char *)c->opts + row->off); }
+static bool given(const cmd_call *c, const tl_field *row)
+{
+    return *(const char *const *)((const char *)c->opts + row->off);
+}
 
 /* TL_ONEOF rows: at most one, and exactly one when they are required, too. */
 static int check_choice(cmd_call *c)
@@ -133,10 +151,13 @@ static int check_choice(cmd_call *c)
         n += given(c, r);
         required |= r->flags & TL_REQUIRED;
     }
-    if (n > 1 || (required && !n)) code = cmd_fail(c, CMD_USAGE, n ? "only one of these may be given:" : "one of these is missing:");
+    if (n > 1 || (required && !n))
+        code = cmd_fail(c, CMD_USAGE,
+                        n ? "only one of these may be given:" : "one of these is missing:");
     for (const tl_field *r = c->cmd->option; code && r->name; r++) {
         char spelled[160];
-        if (r->flags & TL_ONEOF) cmd_fail(c, code, "  %s: %s", page_flags(spelled, sizeof spelled, c->cmd, r), r->help);
+        if (r->flags & TL_ONEOF)
+            cmd_fail(c, code, "  %s: %s", page_flags(spelled, sizeof spelled, c->cmd, r), r->help);
     }
     return code;
 }
@@ -147,7 +168,8 @@ static int check(cmd_call *c)
     for (const tl_field *r = c->cmd->option; r->name; r++) {
         char spelled[160];
         if (!(r->flags & TL_REQUIRED) || r->flags & TL_ONEOF || given(c, r)) continue;
-        code = cmd_fail(c, CMD_USAGE, "missing %s: %s", page_flags(spelled, sizeof spelled, c->cmd, r), r->help);
+        code = cmd_fail(c, CMD_USAGE, "missing %s: %s",
+                        page_flags(spelled, sizeof spelled, c->cmd, r), r->help);
     }
     return code;
 }

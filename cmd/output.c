@@ -1,5 +1,5 @@
-/* output.c - what a command prints: messages, errors, the progress line, the log, results for programs.
- * SPDX-License-Identifier: MIT */
+/* output.c - what a command prints: messages, errors, the progress line, the log, results for
+ * programs. SPDX-License-Identifier: MIT */
 #include "cmd.h"
 #include <errno.h>
 #include <stdarg.h>
@@ -118,7 +118,9 @@ int cmd_open(cmd_call *c, const volatile int *stop)
 {
     int code = open_file(c, c->common.log_file, "a", &c->log);
     if (!code) code = open_file(c, c->common.values, "w", &c->values);
-    c->listener = (tl_listener){ .say = say, .progress = isatty(STDOUT_FILENO) ? progress : NULL, .ctx = c, .stop = stop };
+    c->listener = (tl_listener){
+        .say = say, .progress = isatty(STDOUT_FILENO) ? progress : NULL, .ctx = c, .stop = stop
+    };
     return code;
 }
 
@@ -127,7 +129,10 @@ static bool lost(FILE *f) { return f && (fflush(f) || ferror(f)); }
 int cmd_close(cmd_call *c, int code)
 {
     clear(c);
-    const char *what = lost(stdout) ? "the output" : lost(c->values) ? c->common.values : lost(c->log) ? c->common.log_file : NULL;
+    const char *what = lost(stdout)      ? "the output"
+                       : lost(c->values) ? c->common.values
+                       : lost(c->log)    ? c->common.log_file
+                                         : NULL;
     if (what) fprintf(stderr, "tlc: cannot write %s: %s\n", what, strerror(errno));
     if (c->values) fclose(c->values);
     if (c->log) fclose(c->log);

@@ -1,4 +1,5 @@
-/* page.c - what help, docs/ref and the manual pages say about a command. SPDX-License-Identifier: MIT
+/* page.c - what help, docs/ref and the manual pages say about a command. SPDX-License-Identifier:
+ * MIT
  *
  * One account of a command, from its rows and sentences, put down in three inks: plain text for
  * terminals, Markdown, and roff for man. */
@@ -31,14 +32,20 @@ static void fill(FILE *out, int indent, const char *text)
     int col = 0;
     while (*(text += strspn(text, " "))) {
         int n = (int)strcspn(text, " ");
-        if (col && col + 1 + n > 79) col = 0 * fputc('\n', out);
+        if (col && col + 1 + n > 79) {
+            fputc('\n', out);
+            col = 0;
+        }
         col += col ? fprintf(out, " %.*s", n, text) : fprintf(out, "%*s%.*s", indent, "", n, text);
         text += n;
     }
     fputc('\n', out);
 }
 
-static void plain_title(FILE *out, const char *name, const char *brief) { fprintf(out, "%s - %s\n", name, brief); }
+static void plain_title(FILE *out, const char *name, const char *brief)
+{
+    fprintf(out, "%s - %s\n", name, brief);
+}
 static void plain_section(FILE *out, const char *name) { fprintf(out, "\n%s:\n", name); }
 static void plain_para(FILE *out, const char *text) { fill(out, 2, text); }
 static void plain_code(FILE *out, const char *text) { lines(out, "  ", text); }
@@ -50,12 +57,19 @@ static void plain_item(FILE *out, const char *term, const char *text)
 const page_ink page_plain = { plain_title, plain_section, plain_para, plain_code, plain_item };
 
 /* ---- Markdown ---- */
-static void markdown_title(FILE *out, const char *name, const char *brief) { fprintf(out, "\n## %s\n\n%s\n", name, brief); }
+static void markdown_title(FILE *out, const char *name, const char *brief)
+{
+    fprintf(out, "\n## %s\n\n%s\n", name, brief);
+}
 static void markdown_section(FILE *out, const char *name) { fprintf(out, "\n**%s**\n\n", name); }
 static void markdown_para(FILE *out, const char *text) { fprintf(out, "%s\n", text); }
 static void markdown_code(FILE *out, const char *text) { lines(out, "    ", text); }
-static void markdown_item(FILE *out, const char *term, const char *text) { fprintf(out, "- `%s`: %s\n", term, text); }
-const page_ink page_markdown = { markdown_title, markdown_section, markdown_para, markdown_code, markdown_item };
+static void markdown_item(FILE *out, const char *term, const char *text)
+{
+    fprintf(out, "- `%s`: %s\n", term, text);
+}
+const page_ink page_markdown = { markdown_title, markdown_section, markdown_para, markdown_code,
+                                 markdown_item };
 
 /* ---- roff ---- */
 static void roff(FILE *out, const char *text)
@@ -64,8 +78,10 @@ static void roff(FILE *out, const char *text)
     for (; *text; text++) {
         if (start && (*text == '.' || *text == '\'')) fputs("\\&", out);
         if (*text == '\\') fputs("\\e", out);
-        else if (*text == '-') fputs("\\-", out);
-        else fputc(*text, out);
+        else if (*text == '-')
+            fputs("\\-", out);
+        else
+            fputc(*text, out);
         start = *text == '\n';
     }
     fputc('\n', out);
@@ -105,7 +121,10 @@ static void roff_item(FILE *out, const char *term, const char *text)
 const page_ink page_roff = { roff_title, roff_section, roff_para, roff_code, roff_item };
 
 /* ---- Text of a fixed size ---- */
-typedef struct { char *at; size_t size, n; } text;
+typedef struct {
+    char *at;
+    size_t size, n;
+} text;
 
 static void add(text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void add(text *t, const char *fmt, ...)
@@ -136,7 +155,8 @@ static void add_value(text *t, const cmd_def *cmd, const tl_field *row)
     if (row->names) {
         add(t, " ");
         add_names(t, row, "|");
-    } else add(t, row->kind == TL_STR ? " FILE" : row->kind == TL_INT ? " N" : " X");
+    } else
+        add(t, row->kind == TL_STR ? " FILE" : row->kind == TL_INT ? " N" : " X");
 }
 
 /* The short spellings, before the name, or the other long ones, after it. */
@@ -145,8 +165,10 @@ static void add_spellings(text *t, const cmd_def *cmd, const tl_field *row, bool
     const cmd_flag *lists[] = { cmd->flag, cmd_common_flags };
     for (int i = 0; i < 2; i++)
         for (const cmd_flag *f = lists[i]; f && f->flag; f++) {
-            bool is_long = !strncmp(f->flag, "--", 2), is_name = is_long && !strcmp(f->flag + 2, row->name);
-            if (!strcmp(f->option, row->name) && is_long == longs && !is_name) add(t, longs ? ", %s" : "%s, ", f->flag);
+            bool is_long = !strncmp(f->flag, "--", 2),
+                 is_name = is_long && !strcmp(f->flag + 2, row->name);
+            if (!strcmp(f->option, row->name) && is_long == longs && !is_name)
+                add(t, longs ? ", %s" : "%s, ", f->flag);
         }
 }
 
@@ -182,7 +204,8 @@ static const char *meaning(char *buf, size_t size, const tl_field *row)
     } else if ((row->kind == TL_INT || row->kind == TL_FLOAT) && !(row->flags & TL_REPEATED)) {
         add(&t, "%sdefault %.10g", between, row->def);
         if (isinf(row->hi)) add(&t, ", at least %.10g", row->lo);
-        else if (row->lo < row->hi) add(&t, ", from %.10g to %.10g", row->lo, row->hi);
+        else if (row->lo < row->hi)
+            add(&t, ", from %.10g to %.10g", row->lo, row->hi);
         between = "; ";
     } else if (row->sdef) {
         add(&t, "%sdefault %s", between, row->sdef);
@@ -197,7 +220,8 @@ static void options(FILE *out, const page_ink *ink, const cmd_def *cmd, const tl
     for (; row->name; row++) {
         char spelled[160], said[400];
         if (row->flags & TL_NOEFFECT) continue;
-        ink->item(out, page_flags(spelled, sizeof spelled, cmd, row), meaning(said, sizeof said, row));
+        ink->item(out, page_flags(spelled, sizeof spelled, cmd, row),
+                  meaning(said, sizeof said, row));
     }
 }
 
@@ -228,7 +252,8 @@ static const char *usage(char *buf, size_t size, const cmd_def *cmd, const char 
     add(&t, "%s", name);
     for (const tl_field *r = cmd->option; r->name; r++) {
         char spelled[160];
-        bool list = r->flags & TL_REPEATED, required = r->flags & TL_REQUIRED, one = r->flags & TL_ONEOF;
+        bool list = r->flags & TL_REPEATED, required = r->flags & TL_REQUIRED,
+             one = r->flags & TL_ONEOF;
         if (is_words(r)) add(&t, required ? " %s" : list ? " [%s...]" : " [%s]", r->name);
         else if (required) {
             page_flags(spelled, sizeof spelled, cmd, r);
@@ -276,7 +301,9 @@ void page_command(FILE *out, const page_ink *ink, const cmd_def *cmd)
 
 void page_commands(FILE *out, const page_ink *ink, const char *task)
 {
-    ink->title(out, "tlc", "Transfer Learning in C: train, prune and deploy vision models on your own pictures");
+    ink->title(
+        out, "tlc",
+        "Transfer Learning in C: train, prune and deploy vision models on your own pictures");
     ink->section(out, "Usage");
     ink->code(out, "tlc COMMAND [OPTIONS]\ntlc help COMMAND\ntlc --version");
     ink->section(out, "Commands");
@@ -286,8 +313,12 @@ void page_commands(FILE *out, const page_ink *ink, const char *task)
             ink->item(out, full_name(name, sizeof name, cmds[i]), cmds[i]->brief);
     }
     ink->section(out, "Other names");
-    ink->para(out, "Installed as tlt, the program answers to the commands of TLT 3.0; as tlt-train, tlt-evaluate, tlt-prune, tlt-infer "
-                   "and tlt-export to those of TLT 2.0: tlt-train classification -e FILE -r FOLDER.");
+    ink->para(out,
+              "Installed as tlt, the program answers to the commands of TLT 3.0; as tlt-train, "
+              "tlt-evaluate, tlt-prune, tlt-infer "
+              "and tlt-export to those of TLT 2.0: tlt-train classification -e FILE -r FOLDER.");
     ink->section(out, "Exit code");
-    ink->para(out, "0: done. 1: the work failed, and the message says why. 2: the command line is wrong.");
+    ink->para(
+        out,
+        "0: done. 1: the work failed, and the message says why. 2: the command line is wrong.");
 }

@@ -3,28 +3,47 @@
 #include <math.h>
 
 static const char *const normalizers[] = { "max", "L2", NULL };
-static const char *const criteria[] = { "union", "intersection", "arithmetic_mean", "geometric_mean", NULL };
+static const char *const criteria[] = { "union", "intersection", "arithmetic_mean",
+                                        "geometric_mean", NULL };
+#define T tl_prune_cmd_opts
 static const tl_field rows[] = {
-    CMD_OPTION(tl_prune_cmd_opts, model, TL_STR, .flags = TL_REQUIRED, .help = "the model to prune"),
-    CMD_OPTION(tl_prune_cmd_opts, output_file, TL_STR, .flags = TL_REQUIRED, .help = "where the pruned model is written"),
-    CMD_OPTION(tl_prune_cmd_opts, key, TL_STR, .help = "opens the model and seals the pruned one"),
-    CMD_OPTION(tl_prune_cmd_opts, pruning_threshold, TL_FLOAT, .def = 0.1, .hi = HUGE_VAL, .help = "channels with a normalized norm above it stay"),
-    CMD_OPTION(tl_prune_cmd_opts, target, TL_STR, .help = "find the threshold that leaves this share, instead of giving one: macs=0.5, params=0.3"),
-    CMD_OPTION(tl_prune_cmd_opts, normalizer, TL_ENUM, .names = normalizers, .help = "norms are divided by the layer's largest, or by its L2 norm"),
-    CMD_OPTION(tl_prune_cmd_opts, equalization_criterion, TL_ENUM, .names = criteria, .help = "how the norms of channels that must go together are merged"),
-    CMD_OPTION(tl_prune_cmd_opts, pruning_granularity, TL_INT, .def = 8, .lo = 1, .hi = 4096, .help = "keep a multiple of this many channels"),
-    CMD_OPTION(tl_prune_cmd_opts, min_num_filters, TL_INT, .def = 16, .lo = 1, .hi = 65536, .help = "keep at least this many channels of a layer"),
-    CMD_OPTION(tl_prune_cmd_opts, excluded_layers, TL_STR, .flags = TL_REPEATED, .help = "names of layers to leave whole"),
-    CMD_OPTION(tl_prune_cmd_opts, overwrite, TL_BOOL, .help = "replace the output file if it is there"),
-    CMD_OPTION(tl_prune_cmd_opts, results_dir, TL_STR, .help = "a folder for status.json"),
+    CMD_OPTION(T, model, TL_STR, .flags = TL_REQUIRED, .help = "the model to prune"),
+    CMD_OPTION(T, output_file, TL_STR, .flags = TL_REQUIRED,
+               .help = "where the pruned model is written"),
+    CMD_OPTION(T, key, TL_STR, .help = "opens the model and seals the pruned one"),
+    CMD_OPTION(T, pruning_threshold, TL_FLOAT, .def = 0.1, .hi = HUGE_VAL,
+               .help = "channels with a normalized norm above it stay"),
+    CMD_OPTION(T, target, TL_STR,
+               .help = "find the threshold that leaves this share, instead of giving one: "
+                       "macs=0.5, params=0.3"),
+    CMD_OPTION(T, normalizer, TL_ENUM, .names = normalizers,
+               .help = "norms are divided by the layer's largest, or by its L2 norm"),
+    CMD_OPTION(T, equalization_criterion, TL_ENUM, .names = criteria,
+               .help = "how the norms of channels that must go together are merged"),
+    CMD_OPTION(T, pruning_granularity, TL_INT, .def = 8, .lo = 1, .hi = 4096,
+               .help = "keep a multiple of this many channels"),
+    CMD_OPTION(T, min_num_filters, TL_INT, .def = 16, .lo = 1, .hi = 65536,
+               .help = "keep at least this many channels of a layer"),
+    CMD_OPTION(T, excluded_layers, TL_STR, .flags = TL_REPEATED,
+               .help = "names of layers to leave whole"),
+    CMD_OPTION(T, overwrite, TL_BOOL, .help = "replace the output file if it is there"),
+    CMD_OPTION(T, results_dir, TL_STR, .help = "a folder for status.json"),
     TL_F_END
 };
-static const cmd_flag flags[] = {
-    { "-m", "model", NULL }, { "-pm", "model", NULL }, { "--pretrained_model", "model", NULL }, { "-o", "output_file", NULL },
-    { "-k", "key", "KEY" }, { "-pth", "pruning_threshold", NULL }, { "-n", "normalizer", NULL }, { "-eq", "equalization_criterion", NULL },
-    { "-pg", "pruning_granularity", NULL }, { "-nf", "min_num_filters", NULL }, { "-el", "excluded_layers", "LAYER" },
-    { "-r", "results_dir", "FOLDER" }, { "--target", "target", "macs=SHARE|params=SHARE" }, { 0 }
-};
+static const cmd_flag flags[] = { { "-m", "model", NULL },
+                                  { "-pm", "model", NULL },
+                                  { "--pretrained_model", "model", NULL },
+                                  { "-o", "output_file", NULL },
+                                  { "-k", "key", "KEY" },
+                                  { "-pth", "pruning_threshold", NULL },
+                                  { "-n", "normalizer", NULL },
+                                  { "-eq", "equalization_criterion", NULL },
+                                  { "-pg", "pruning_granularity", NULL },
+                                  { "-nf", "min_num_filters", NULL },
+                                  { "-el", "excluded_layers", "LAYER" },
+                                  { "-r", "results_dir", "FOLDER" },
+                                  { "--target", "target", "macs=SHARE|params=SHARE" },
+                                  { 0 } };
 
 static int run(cmd_call *c)
 {
@@ -43,11 +62,18 @@ static int run(cmd_call *c)
 }
 
 const cmd_def cmd_prune = {
-    .task = "classification", .name = "prune", .brief = "remove the channels that matter least",
-    .about = "Ranks the channels of each layer by the norm of their weights and writes a smaller model without the weakest ones; a channel that others "
-             "depend on goes with them or not at all. Accuracy falls: retrain the pruned model by giving it as train_config.pretrained_model_path.",
+    .task = "classification",
+    .name = "prune",
+    .brief = "remove the channels that matter least",
+    .about = "Ranks the channels of each layer by the norm of their weights and writes a smaller "
+             "model without the weakest ones; a channel that others "
+             "depend on goes with them or not at all. Accuracy falls: retrain the pruned model by "
+             "giving it as train_config.pretrained_model_path.",
     .example = "tlc classification prune -m model.onnx -o pruned.onnx -pth 0.5\n"
                "tlc classification prune -m model.onnx -o pruned.onnx --target macs=0.5",
     .files = "OUTPUT_FILE: the pruned model",
-    .option = rows, .flag = flags, .size = sizeof(tl_prune_cmd_opts), .run = run,
+    .option = rows,
+    .flag = flags,
+    .size = sizeof(T),
+    .run = run,
 };

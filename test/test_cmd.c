@@ -1,7 +1,7 @@
 /* test_cmd.c - command lines with exact output and exit code. SPDX-License-Identifier: MIT
  *
- * Runs the real program: $TLC, otherwise tlc in the build folder $B. The pages of help are compared with
- * test/data/cmd/, the reference and manual pages with docs/. After a wanted change of a page:
+ * Runs the real program: $TLC, otherwise tlc in the build folder $B. The pages of help are compared
+ * with test/data/cmd/, the reference and manual pages with docs/. After a wanted change of a page:
  *     TLC_REFRESH=1 build/test/test_cmd && build/tlc docs */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,19 +16,25 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LEN(array) (sizeof(array) / sizeof *(array))
+#define LEN(array)   (sizeof(array) / sizeof *(array))
 #define SEE(command) "tlc: 'tlc help " command "' explains the command\n"
-#define MISSING_E "tlc: missing -e, --experiment_spec, --experiment_spec_file FILE: the experiment spec\n"
-#define MISSING_R "tlc: missing -r, --results_dir FOLDER: where everything is written; made when absent\n"
-#define PRUNE_MISSING \
-    "tlc: missing -m, -pm, --model, --pretrained_model FILE: the model to prune\n" \
-    "tlc: missing -o, --output_file FILE: where the pruned model is written\n" SEE("classification prune")
+#define MISSING_E                                                                                  \
+    "tlc: missing -e, --experiment_spec, --experiment_spec_file FILE: the experiment spec\n"
+#define MISSING_R                                                                                  \
+    "tlc: missing -r, --results_dir FOLDER: where everything is written; made when absent\n"
+#define PRUNE_MISSING                                                                              \
+    "tlc: missing -m, -pm, --model, --pretrained_model FILE: the model to prune\n"                 \
+    "tlc: missing -o, --output_file FILE: where the pruned model is written\n" SEE(                \
+        "classification prune")
 #define SPEC "model_config { arch: \"resnet\" n_layers: 18 }\n"
 
 static char tlc[PATH_MAX], folder[] = "/tmp/test_cmd_XXXXXX";
 
 /* ---- Running ---- */
-typedef struct { int code; char *out, *err; } result;
+typedef struct {
+    int code;
+    char *out, *err;
+} result;
 
 static char *slurp(const char *name)
 {
@@ -60,7 +66,8 @@ static result shell(const char *command)
 {
     char line[3 * PATH_MAX], path[PATH_MAX];
     result r;
-    snprintf(line, sizeof line, "cd %s && PATH=%s:$PATH && { %s ; } > out 2> err", folder, folder, command);
+    snprintf(line, sizeof line, "cd %s && PATH=%s:$PATH && { %s ; } > out 2> err", folder, folder,
+             command);
     int status = system(line);
     assert_true(WIFEXITED(status));
     r.code = WEXITSTATUS(status);
@@ -82,19 +89,27 @@ static int is(const char *what, const char *command, const char *got, const char
     if (!strcmp(got, expected)) return 0;
     while (got[at] && got[at] == expected[at]) at++;
     while (at && got[at - 1] != '\n') at--;
-    print_error("%s: from byte %zu on, %s is\n%.400s\nand not\n%.400s\n", command, at, what, got + at, expected + at);
+    print_error("%s: from byte %zu on, %s is\n%.400s\nand not\n%.400s\n", command, at, what,
+                got + at, expected + at);
     return 1;
 }
 
 /* ---- Exact output ---- */
-static const struct { const char *command; int code; const char *out, *err; } lines[] = {
+static const struct {
+    const char *command;
+    int code;
+    const char *out, *err;
+} lines[] = {
     { "tlc --version", 0, "tlc 0.1.0\n", "" },
 
     /* Commands */
-    { "tlc clasification train", 2, "", "tlc: unknown command 'clasification'; did you mean 'classification'?\n" },
+    { "tlc clasification train", 2, "",
+      "tlc: unknown command 'clasification'; did you mean 'classification'?\n" },
     { "tlc classification trian", 2, "", "tlc: unknown command 'trian'; did you mean 'train'?\n" },
-    { "tlc detectnet_v2 train", 2, "", "tlc: unknown command 'detectnet_v2'; 'tlc help' lists them\n" },
-    { "tlc classification", 2, "", "tlc: classification: a command is missing; 'tlc help classification' lists them\n" },
+    { "tlc detectnet_v2 train", 2, "",
+      "tlc: unknown command 'detectnet_v2'; 'tlc help' lists them\n" },
+    { "tlc classification", 2, "",
+      "tlc: classification: a command is missing; 'tlc help classification' lists them\n" },
     { "tlc help nothing", 2, "", "tlc: unknown command 'nothing'; 'tlc help' lists them\n" },
     { "tlc help list all", 2, "", "tlc: unexpected argument 'all'\n" },
 
@@ -105,59 +120,83 @@ static const struct { const char *command; int code; const char *out, *err; } li
     { "tlc info", 2, "", "tlc: missing MODEL: the model file\n" SEE("info") },
     { "tlc classification inference -m x", 2, "",
       "tlc: one of these is missing:\ntlc:   -i, --image FILE: one picture\n"
-      "tlc:   -d, --image_dir FOLDER: all pictures of a folder and those below it\n" SEE("classification inference") },
+      "tlc:   -d, --image_dir FOLDER: all pictures of a folder and those below it\n" SEE(
+          "classification inference") },
     { "tlc classification inference -m x -i a -d b", 2, "",
       "tlc: only one of these may be given:\ntlc:   -i, --image FILE: one picture\n"
-      "tlc:   -d, --image_dir FOLDER: all pictures of a folder and those below it\n" SEE("classification inference") },
+      "tlc:   -d, --image_dir FOLDER: all pictures of a folder and those below it\n" SEE(
+          "classification inference") },
 
     /* Flags and values */
     { "tlc classification train --result_dir x", 2, "",
-      "tlc: unknown option --result_dir; did you mean --results_dir?\n" SEE("classification train") },
-    { "tlc classification train --verbos", 2, "", "tlc: unknown option --verbos; did you mean --verbose?\n" SEE("classification train") },
-    { "tlc classification train -q", 2, "", "tlc: unknown option -q\n" SEE("classification train") },
+      "tlc: unknown option --result_dir; did you mean --results_dir?\n" SEE(
+          "classification train") },
+    { "tlc classification train --verbos", 2, "",
+      "tlc: unknown option --verbos; did you mean --verbose?\n" SEE("classification train") },
+    { "tlc classification train -q", 2, "",
+      "tlc: unknown option -q\n" SEE("classification train") },
     { "tlc classification train -e", 2, "",
-      "tlc: -e needs a value: -e, --experiment_spec, --experiment_spec_file FILE\n" SEE("classification train") },
+      "tlc: -e needs a value: -e, --experiment_spec, --experiment_spec_file FILE\n" SEE(
+          "classification train") },
     { "tlc classification train -e -r out", 2, "",
-      "tlc: -e needs a value: -e, --experiment_spec, --experiment_spec_file FILE\n" SEE("classification train") },
+      "tlc: -e needs a value: -e, --experiment_spec, --experiment_spec_file FILE\n" SEE(
+          "classification train") },
     { "tlc classification prune -pth many", 2, "",
-      "tlc: -pth: pruning_threshold: expected a number from 0 to inf, found many (channels with a normalized norm above it stay)\n"
-      SEE("classification prune") },
+      "tlc: -pth: pruning_threshold: expected a number from 0 to inf, found many (channels with a "
+      "normalized norm above it stay)\n" SEE("classification prune") },
     { "tlc classification prune -pg=0", 2, "",
-      "tlc: -pg: pruning_granularity: expected a whole number from 1 to 4096, found 0 (keep a multiple of this many channels)\n"
-      SEE("classification prune") },
+      "tlc: -pg: pruning_granularity: expected a whole number from 1 to 4096, found 0 (keep a "
+      "multiple of this many channels)\n" SEE("classification prune") },
     { "tlc classification prune --equalization-criterion=onion", 2, "",
-      "tlc: --equalization-criterion: equalization_criterion: expected one of union, intersection, arithmetic_mean, geometric_mean, "
-      "found onion; did you mean 'union'? (how the norms of channels that must go together are merged)\n" SEE("classification prune") },
-    { "tlc classification export -m x --data_type int8", 1, "", "tlc: --data_type int8 is not available yet; fp32 and fp16 are\n" },
-    { "tlc classification export -m x --data_type=int8 --max_workspace_size 9 -s --gpu_index 0 1 --batches=4 --use_amp", 1,
-      "note: accepted for compatibility, without effect here: --max_workspace_size, -s, --gpu_index, --batches, --use_amp\n",
+      "tlc: --equalization-criterion: equalization_criterion: expected one of union, intersection, "
+      "arithmetic_mean, geometric_mean, "
+      "found onion; did you mean 'union'? (how the norms of channels that must go together are "
+      "merged)\n" SEE("classification prune") },
+    { "tlc classification export -m x --data_type int8", 1, "",
+      "tlc: --data_type int8 is not available yet; fp32 and fp16 are\n" },
+    { "tlc classification export -m x --data_type=int8 --max_workspace_size 9 -s --gpu_index 0 1 "
+      "--batches=4 --use_amp",
+      1,
+      "note: accepted for compatibility, without effect here: --max_workspace_size, -s, "
+      "--gpu_index, --batches, --use_amp\n",
       "tlc: --data_type int8 is not available yet; fp32 and fp16 are\n" },
 
     /* Words without a flag */
     { "tlc classification train -e a -r b n_epochs", 2, "",
-      "tlc: unexpected argument 'n_epochs'; expected FIELD=VALUE: values of the spec that replace the file's, as in train_config.n_epochs=3\n"
-      SEE("classification train") },
-    { "tlc classification prune -m a -o b c", 2, "", "tlc: unexpected argument 'c'\n" SEE("classification prune") },
+      "tlc: unexpected argument 'n_epochs'; expected FIELD=VALUE: values of the spec that replace "
+      "the file's, as in train_config.n_epochs=3\n" SEE("classification train") },
+    { "tlc classification prune -m a -o b c", 2, "",
+      "tlc: unexpected argument 'c'\n" SEE("classification prune") },
     { "tlc list bakbones", 2, "",
-      "tlc: there is no table 'bakbones'; did you mean 'backbones'?; there are ops, backbones, heads, optimizers, schedules, formats\n" },
+      "tlc: there is no table 'bakbones'; did you mean 'backbones'?; there are ops, backbones, "
+      "heads, optimizers, schedules, formats\n" },
 
     /* Other names */
     { "tlt classification train", 2, "", MISSING_E MISSING_R SEE("classification train") },
     { "tlt-train classification", 2, "", MISSING_E MISSING_R SEE("classification train") },
-    { "tlt-train -e spec.txt", 2, "", "tlc: the task is missing, as in 'tlt-train classification'\n" },
+    { "tlt-train -e spec.txt", 2, "",
+      "tlc: the task is missing, as in 'tlt-train classification'\n" },
     { "tlt-train", 2, "", "tlc: the task is missing, as in 'tlt-train classification'\n" },
     { "tlt-prune", 2, "", PRUNE_MISSING },
-    { "tlt-prune classification -o x", 2, "", "tlc: missing -m, -pm, --model, --pretrained_model FILE: the model to prune\n" SEE("classification prune") },
-    { "tlt-prune -pm x", 2, "", "tlc: missing -o, --output_file FILE: where the pruned model is written\n" SEE("classification prune") },
-    { "tlt-infer classification -i x", 2, "", "tlc: missing -m, --model FILE: the model\n" SEE("classification inference") },
-    { "tlt-export classification", 2, "", "tlc: missing -m, --model FILE: the model to export\n" SEE("classification export") },
+    { "tlt-prune classification -o x", 2, "",
+      "tlc: missing -m, -pm, --model, --pretrained_model FILE: the model to prune\n" SEE(
+          "classification prune") },
+    { "tlt-prune -pm x", 2, "",
+      "tlc: missing -o, --output_file FILE: where the pruned model is written\n" SEE(
+          "classification prune") },
+    { "tlt-infer classification -i x", 2, "",
+      "tlc: missing -m, --model FILE: the model\n" SEE("classification inference") },
+    { "tlt-export classification", 2, "",
+      "tlc: missing -m, --model FILE: the model to export\n" SEE("classification export") },
     { "tlt-evaluate classification -b x", 2, "",
-      "tlc: -b: batch_size: expected a whole number from 0 to 4096, found x (pictures at a time; 0: the spec's, without a spec 16)\n"
-      SEE("classification evaluate") },
+      "tlc: -b: batch_size: expected a whole number from 0 to 4096, found x (pictures at a time; "
+      "0: the spec's, without a spec 16)\n" SEE("classification evaluate") },
 
     /* What cannot be written is not lost silently */
-    { "tlc --version > /dev/full", 1, "", "tlc: cannot write the output: No space left on device\n" },
-    { "tlc list --values no/such", 1, "", "tlc: cannot write 'no/such': No such file or directory\n" },
+    { "tlc --version > /dev/full", 1, "",
+      "tlc: cannot write the output: No space left on device\n" },
+    { "tlc list --values no/such", 1, "",
+      "tlc: cannot write 'no/such': No such file or directory\n" },
 };
 
 static void test_lines(void **state)
@@ -170,14 +209,17 @@ static void test_lines(void **state)
             print_error("%s: exit code %d and not %d\n", lines[i].command, r.code, lines[i].code);
             wrong++;
         }
-        wrong += is("output", lines[i].command, r.out, lines[i].out) + is("error", lines[i].command, r.err, lines[i].err);
+        wrong += is("output", lines[i].command, r.out, lines[i].out) +
+                 is("error", lines[i].command, r.err, lines[i].err);
         forget(r);
     }
     assert_int_equal(wrong, 0);
 }
 
 /* ---- Pages ---- */
-static const struct { const char *command, *file; } pages[] = {
+static const struct {
+    const char *command, *file;
+} pages[] = {
     { "tlc help", "tlc" },
     { "tlc --help", "tlc" },
     { "tlc help classification", "classification" },
@@ -221,9 +263,14 @@ static void test_docs_are_fresh(void **state)
     (void)state;
     char here[PATH_MAX], command[3 * PATH_MAX];
     assert_non_null(getcwd(here, sizeof here));
-    snprintf(command, sizeof command, "tlc docs --output docs && diff -r docs/ref %s/docs/ref && diff -r docs/man %s/docs/man", here, here);
+    snprintf(
+        command, sizeof command,
+        "tlc docs --output docs && diff -r docs/ref %s/docs/ref && diff -r docs/man %s/docs/man",
+        here, here);
     result r = shell(command);
-    if (r.code) print_error("the pages in docs/ are stale; 'build/tlc docs' writes them:\n%s%s", r.out, r.err);
+    if (r.code)
+        print_error("the pages in docs/ are stale; 'build/tlc docs' writes them:\n%s%s", r.out,
+                    r.err);
     assert_int_equal(r.code, 0);
     forget(r);
 }
@@ -234,7 +281,8 @@ static void test_spec_and_overrides(void **state)
     (void)state;
     char path[PATH_MAX];
     spill(in_folder(path, "spec.txt"), SPEC);
-    result r = shell("tlc classification spec -e spec.txt train_config.n_epochs=7 'model_config.freeze_blocks=[0,1]'");
+    result r = shell("tlc classification spec -e spec.txt train_config.n_epochs=7 "
+                     "'model_config.freeze_blocks=[0,1]'");
     assert_int_equal(r.code, 0);
     assert_non_null(strstr(r.out, "n_epochs: 7"));
     assert_non_null(strstr(r.out, "freeze_blocks: [0, 1]"));
@@ -255,7 +303,8 @@ static void test_log_and_values(void **state)
     spill(in_folder(path, "log"), "before\n");
     result r = shell("tlc list backbones --log_file log --gpus 2 && cat log");
     assert_int_equal(r.code, 0);
-    char *log = strstr(r.out, "before\n"); /* the log follows the output: what was in it, then the output again */
+    char *log = strstr(
+        r.out, "before\n"); /* the log follows the output: what was in it, then the output again */
     assert_non_null(log);
     size_t n = (size_t)(log - r.out);
     assert_int_equal(strlen(log), strlen("before\n") + n);
@@ -293,13 +342,15 @@ static void test_start_is_quick(void **state)
 /* ---- The temporary folder, with links under all names ---- */
 static int set_up(void **state)
 {
-    static const char *const names[] = { "tlc", "tlt", "tlt-train", "tlt-evaluate", "tlt-prune", "tlt-infer", "tlt-export" };
+    static const char *const names[] = { "tlc",       "tlt",       "tlt-train", "tlt-evaluate",
+                                         "tlt-prune", "tlt-infer", "tlt-export" };
     (void)state;
     char path[PATH_MAX];
     const char *given = getenv("TLC"), *build = getenv("B");
     snprintf(path, sizeof path, "%s/tlc", build ? build : "build");
     if (!realpath(given ? given : path, tlc) || !mkdtemp(folder)) {
-        print_error("there is no program '%s' (set TLC), or no temporary folder\n", given ? given : path);
+        print_error("there is no program '%s' (set TLC), or no temporary folder\n",
+                    given ? given : path);
         return -1;
     }
     for (size_t i = 0; i < LEN(names); i++)
@@ -318,12 +369,9 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lines),
-        cmocka_unit_test(test_pages),
-        cmocka_unit_test(test_docs_are_fresh),
-        cmocka_unit_test(test_spec_and_overrides),
-        cmocka_unit_test(test_log_and_values),
-        cmocka_unit_test(test_start_is_quick),
+        cmocka_unit_test(test_lines),          cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_docs_are_fresh), cmocka_unit_test(test_spec_and_overrides),
+        cmocka_unit_test(test_log_and_values), cmocka_unit_test(test_start_is_quick),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
