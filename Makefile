@@ -12,11 +12,14 @@ LAYERS := base spec tensor wire dnn kernel op graph pass image data net train ap
 CC      ?= cc
 PREFIX  ?= /usr/local
 OPT     ?= -O2 -g
+OPENMP  ?= -fopenmp
+FUZZCC  ?= clang
+SECONDS ?= 60
 WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wdouble-promotion \
            -Wstrict-prototypes -Wmissing-prototypes -Werror
-CFLAGS  += $(OPT) -std=c11 -D_GNU_SOURCE $(WARN) -fopenmp -MMD -MP -Iinclude
+CFLAGS  += $(OPT) -std=c11 -D_GNU_SOURCE $(WARN) $(OPENMP) -MMD -MP -Iinclude
 LDLIBS  += -ldnnl -ljpeg -lpng -lprotobuf-c -lsodium -ljansson -lpthread -lm
-LDFLAGS += -fopenmp
+LDFLAGS += $(OPENMP)
 B       := build
 ifdef ONEDNN
 B       := build-onednn
@@ -95,6 +98,18 @@ $(B)/bench/%.o: bench/%.c
 $(B)/bench/%: $(B)/bench/%.o $(B)/libtlc.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+# One thread, for fuzzers want the same run for the same bytes: with libgomp clang makes no OpenMP code.
+FUZZ := build-fuzz
+fuzz:
+	@$(MAKE) --no-print-directory B=$(FUZZ) CC=$(FUZZCC) OPENMP='-fopenmp=libgomp -Wno-unknown-pragmas' \
+	  OPT='-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all' $(FUZZERS:%=$(FUZZ)/fuzz/%)
+	@for f in $(FUZZERS); do fuzz/run.sh $(FUZZ) $$f $(SECONDS) || exit 1; done
+$(B)/fuzz/%.o: fuzz/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(addprefix -Ilib/,$(LAYERS)) -c -o $@ $<
+$(B)/fuzz/%: $(B)/fuzz/%.o $(B)/libtlc.a
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LDLIBS)
+
 deps:
 	@tools/install-packages.sh
 
@@ -133,5 +148,5 @@ clean:
 	rm -rf build build-*
 
 -include $(LIBOBJ:.o=.d) $(CMDOBJ:.o=.d) $(TESTS:=.d) $(BENCHES:=.d)
-.PHONY: all deps check tests bench demo install uninstall clean
+.PHONY: all deps check tests fuzz bench demo install uninstall clean
 .SECONDARY:
