@@ -131,6 +131,15 @@ static tl_status weights_new(tl_arena *a, tl_dnn_conv *c, tl_conv_pass which, tl
     return primitive_new(a, pd, &p->reorder);
 }
 
+/* oneDNN's reference code is slow, and its depthwise kernel for processors without AVX crashes on
+ * channels that do not fill its vectors (aligned loads of unaligned rows; seen with 2.6.3 and 3.2).
+ */
+static bool usable(const char *impl, const tl_direct *d)
+{
+    if (!strncmp(impl, "ref", 3)) return false;
+    return !strstr(impl, "dw:sse41") || d->x.c % 8 == 0;
+}
+
 static tl_status pass_new(tl_arena *a, tl_dnn_conv *c, tl_conv_pass which, const tl_conv_desc *d,
                           tl_md plain, dnnl_primitive_desc_t *hint)
 {
@@ -143,7 +152,7 @@ static tl_status pass_new(tl_arena *a, tl_dnn_conv *c, tl_conv_pass which, const
     TL_TRY(tl_defer(a, drop_pd, pd));
     if (which == TL_FORWARD) *hint = pd;
     DNN(dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &p->impl));
-    if (!strncmp(p->impl, "ref", 3)) {
+    if (!usable(p->impl, &c->direct)) {
         p->impl = "direct";
         p->pad_bytes = dnnl_memory_desc_get_size(plain);
         return TL_OK;
