@@ -1,7 +1,7 @@
 #!/bin/bash
 # run.sh - our speed and memory beside PyTorch's and ONNX Runtime's, in one run. SPDX-License-Identifier: MIT
 #
-#     B=build ROUNDS=5 STEPS=3 PYTHON=python3 PICTURES=FOLDER bench/run.sh
+#     B=build ROUNDS=5 STEPS=3 PYTHON=python3 PICTURES=FOLDER NETS="resnet18 ..." bench/run.sh
 #
 # Peers are used when $PYTHON has them (torch and torchvision, onnxruntime). Ours and theirs take turns, so that a busy
 # or throttled machine is as unfair to one as to the other; the table shows medians over the rounds, and ratios, which
@@ -11,7 +11,7 @@ B=${B:-build} ROUNDS=${ROUNDS:-5} STEPS=${STEPS:-3} PYTHON=${PYTHON:-python3}
 PICTURES=${PICTURES:-examples/vehicles/train}
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-2}
 [ -x "$B/bench/bench_train" ] || { echo "build first: make bench" >&2; exit 1; }
-nets="resnet18 resnet50 mobilenet_v2"
+nets=${NETS:-resnet18 resnet50 mobilenet_v2}
 here=$(dirname "$0")
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
@@ -27,6 +27,7 @@ measure() {
 }
 
 # convolutions KEY STEPS COMMAND...: the share of a step that oneDNN spends in convolutions, as it says itself.
+# Kernels of our own are not in its count: where they take over, the share falls, and the step is no worse for it.
 convolutions() {
     local key=$1 steps=$2
     shift 2
@@ -45,7 +46,7 @@ least() { printf '%s\n' "$@" | grep . | sort -g | head -n 1; }
 # torch ARGUMENTS...: peers.py with an allocator that keeps its memory, which is PyTorch at its best.
 torch() { MALLOC_TRIM_THRESHOLD_=4000000000 MALLOC_MMAP_THRESHOLD_=4000000000 "$PYTHON" "$here/peers.py" "$@"; }
 
-# row WHAT OURS UNIT THEIRS GOAL [better=less]: ratio is theirs/ours.
+# row WHAT OURS UNIT THEIRS GOAL: ratio is theirs/ours.
 row() {
     awk -v what="$1" -v ours="$2" -v unit="$3" -v theirs="$4" -v goal="$5" 'BEGIN {
         printf "%-34s %10s %-7s %10s  %6s  %s\n", what, ours, unit, theirs == "" ? "-" : theirs,
