@@ -1,7 +1,7 @@
 /* fuzz_state.c - the checkpoint reader against hostile state files. SPDX-License-Identifier: MIT
  *
- * The checksum at the end would stop nearly everything, so the input is read twice: as it is, and with the right checksum
- * after it. */
+ * The checksum at the end would stop nearly everything, so the input is read twice: as it is, and
+ * with the right checksum after it. */
 #include "seal.h"
 #include "train.h"
 #include <stdlib.h>
@@ -16,8 +16,12 @@ static void read_state(tl_arena *a, tl_bytes f)
     const char *sum;
     if (tl_checkpoint_parse(a, f, &k, &sum)) return;
     const tl_train_state *s = &k.state;
-    if (s->epoch < 0 || s->batch < 0 || s->step < 0 || s->best_epoch < -1 || s->best_epoch > s->epoch || s->hits > s->seen) abort();
-    if (k.arrays.n % sizeof(float) || k.arrays.p < f.p || k.arrays.p + k.arrays.n > f.p + f.n || !strlen(sum)) abort();
+    if (s->epoch < 0 || s->batch < 0 || s->step < 0 || s->best_epoch < -1 ||
+        s->best_epoch > s->epoch || s->hits > s->seen)
+        abort();
+    if (k.arrays.n % sizeof(float) || k.arrays.p < f.p || k.arrays.p + k.arrays.n > f.p + f.n ||
+        !strlen(sum))
+        abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,9 +1,18 @@
-/* test_checkpoint.c - checkpoints come back bit for bit, or not at all. SPDX-License-Identifier: MIT */
+/* test_checkpoint.c - checkpoints come back bit for bit, or not at all. SPDX-License-Identifier:
+ * MIT */
 #include "seal.h"
 #include "tiny.h"
 
-static const tl_train_state somewhere = { .epoch = 3, .step = 1234567890123, .best_epoch = 2, .best_acc = 1.0 / 3, .best_loss = 0.1,
-                                          .frozen_acc = 2.0 / 7, .loss_sum = 1e-300, .seconds = 12.5, .hits = 17, .seen = 40 };
+static const tl_train_state somewhere = { .epoch = 3,
+                                          .step = 1234567890123,
+                                          .best_epoch = 2,
+                                          .best_acc = 1.0 / 3,
+                                          .best_loss = 0.1,
+                                          .frozen_acc = 2.0 / 7,
+                                          .loss_sum = 1e-300,
+                                          .seconds = 12.5,
+                                          .hits = 17,
+                                          .seen = 40 };
 
 /* A training under way: every number it consists of is random. */
 typedef struct {
@@ -25,7 +34,9 @@ static training *start(tl_optimizer_kind kind, float average, uint64_t seed)
     training *t = tl_new(a, training, 1);
     t->recipe = (tl_recipe){ .optimizer = { .kind = kind }, .average = average };
     t->m = tiny_model(0, seed);
-    TL_EACH_PARAM(t->m->g, i, k) draw(t->m->g->node[i].p[k].w, tl_dims_count(t->m->g->node[i].p[k].dims), seed + (uint64_t)(9 * i + k));
+    TL_EACH_PARAM(t->m->g, i, k)
+    draw(t->m->g->node[i].p[k].w, tl_dims_count(t->m->g->node[i].p[k].dims),
+         seed + (uint64_t)(9 * i + k));
     tl_val loss = tl_head_at(0)->loss(t->m->g, t->m->raw, &target);
     ok(tl_plan_new(t->m->g, a, &(tl_plan_conf){ .batch = 1, .train = true, .loss = loss }, &t->p));
     ok(tl_weights_new(a, t->p, &t->recipe, &t->w));
@@ -61,7 +72,8 @@ static void save_at(const tl_checkpoints *c, training *t, int epoch, int batch)
     ok(tl_checkpoint_save(c, t->m, &s, &t->w));
 }
 
-/* The newest checkpoint is the one of this epoch and batch (-1: none); returns what was said about the others. */
+/* The newest checkpoint is the one of this epoch and batch (-1: none); returns what was said about
+ * the others. */
 static const char *newest(const tl_checkpoints *c, int epoch, int batch)
 {
     tl_checkpoint k;
@@ -90,10 +102,15 @@ static void everything_comes_back(void **state)
         tl_optimizer_kind kind;
         float average;
         const char *key;
-    } rows[] = { { TL_SGD, 0, NULL }, { TL_ADAM, 0, "" }, { TL_RMSPROP, 0.9f, NULL }, { TL_ADAM, 0.9f, NULL }, { TL_ADAM, 0.9f, "secret" } };
+    } rows[] = { { TL_SGD, 0, NULL },
+                 { TL_ADAM, 0, "" },
+                 { TL_RMSPROP, 0.9f, NULL },
+                 { TL_ADAM, 0.9f, NULL },
+                 { TL_ADAM, 0.9f, "secret" } };
     for (int i = 0; i < TL_LEN(rows); i++) {
         tl_checkpoints c = files(rows[i].key);
-        training *t = start(rows[i].kind, rows[i].average, 1), *back = start(rows[i].kind, rows[i].average, 2);
+        training *t = start(rows[i].kind, rows[i].average, 1),
+                 *back = start(rows[i].kind, rows[i].average, 2);
         tl_checkpoint k;
         const char *notes;
         tl_transfer report;
@@ -153,7 +170,8 @@ static void every_changed_byte_is_noticed(void **state)
         *p ^= (uint8_t)(1 << i % 8);
     }
     for (size_t n = 0; n < b.n; n++)
-        if (parse(a, (tl_bytes){ b.p, n }) != TL_EFORMAT) fail_msg("cut off after %zu of %zu bytes", n, b.n);
+        if (parse(a, (tl_bytes){ b.p, n }) != TL_EFORMAT)
+            fail_msg("cut off after %zu of %zu bytes", n, b.n);
     ok(parse(a, b));
 }
 
@@ -161,7 +179,9 @@ static void every_changed_byte_is_noticed(void **state)
 static void headers_that_make_no_sense_are_refused(void **state)
 {
     (void)state;
-#define GOOD "\"epoch\":1,\"batch\":0,\"step\":1,\"best_epoch\":0,\"best_acc\":0,\"best_loss\":0,\"loss_sum\":0,\"seconds\":0,\"hits\":0,\"seen\":0"
+#define GOOD                                                                                       \
+    "\"epoch\":1,\"batch\":0,\"step\":1,\"best_epoch\":0,\"best_acc\":0,\"best_loss\":0,\"loss_"   \
+    "sum\":0,\"seconds\":0,\"hits\":0,\"seen\":0"
     static const struct {
         const char *header, *words;
     } rows[] = {
@@ -173,10 +193,14 @@ static void headers_that_make_no_sense_are_refused(void **state)
         { "{" GOOD ",\"floats\":\"1\",\"model\":\"x\"}", "lacks floats" },
         { "{" GOOD ",\"floats\":1,\"model\":1}", "arrays are incomplete" },
         { "{\"epoch\":1," GOOD ",\"floats\":1,\"model\":\"x\"}", "header is damaged" },
-        { "{\"epoch\":-1,\"batch\":0,\"step\":1,\"best_epoch\":0,\"best_acc\":0,\"best_loss\":0,\"loss_sum\":0,\"seconds\":0,\"hits\":0,\"seen\":0,"
-          "\"floats\":1,\"model\":\"x\"}", "makes no sense" },
-        { "{\"epoch\":1,\"batch\":0,\"step\":1e300,\"best_epoch\":0,\"best_acc\":0,\"best_loss\":0,\"loss_sum\":0,\"seconds\":0,\"hits\":0,\"seen\":0,"
-          "\"floats\":1,\"model\":\"x\"}", "makes no sense" },
+        { "{\"epoch\":-1,\"batch\":0,\"step\":1,\"best_epoch\":0,\"best_acc\":0,\"best_loss\":0,"
+          "\"loss_sum\":0,\"seconds\":0,\"hits\":0,\"seen\":0,"
+          "\"floats\":1,\"model\":\"x\"}",
+          "makes no sense" },
+        { "{\"epoch\":1,\"batch\":0,\"step\":1e300,\"best_epoch\":0,\"best_acc\":0,\"best_loss\":0,"
+          "\"loss_sum\":0,\"seconds\":0,\"hits\":0,\"seen\":0,"
+          "\"floats\":1,\"model\":\"x\"}",
+          "makes no sense" },
         { "{" GOOD ",\"floats\":1,\"model\":\"x\"}", "" },
     };
 #undef GOOD
@@ -191,9 +215,11 @@ static void headers_that_make_no_sense_are_refused(void **state)
         memcpy(file + n, sum, sizeof sum);
         tl_status s = parse(a, (tl_bytes){ file, n + sizeof sum - 1 });
         if (rows[i].words[0]) refused(s, TL_EFORMAT, rows[i].words);
-        else ok(s);
+        else
+            ok(s);
     }
-    uint8_t file[8 + 4 + 4 + TL_CHECKSUM_SIZE] = "TLCSTAT1\xff\xff\xff\xff"; /* a header longer than the file */
+    uint8_t file[8 + 4 + 4 + TL_CHECKSUM_SIZE] =
+        "TLCSTAT1\xff\xff\xff\xff"; /* a header longer than the file */
     char sum[TL_CHECKSUM_SIZE];
     ok(tl_checksum((tl_bytes){ file, 16 }, sum));
     memcpy(file + 16, sum, sizeof sum);
@@ -208,7 +234,8 @@ static void damage_falls_back_to_the_one_before(void **state)
         size_t at;
         const char *note;
     } rows[] = {
-        { "tiny_002.state", 0, "not a training state" }, { "tiny_002.state", 40, "checksum is wrong" },
+        { "tiny_002.state", 0, "not a training state" },
+        { "tiny_002.state", 40, "checksum is wrong" },
         { "tiny_002.onnx", 999, "is not the one it belongs to" },
     };
     tl_checkpoints c = files(NULL);
@@ -218,7 +245,8 @@ static void damage_falls_back_to_the_one_before(void **state)
         assert_string_equal(newest(&c, 2, 0), "");
         damage(rows[i].name, rows[i].at);
         const char *notes = newest(&c, 1, 0);
-        if (!strstr(notes, rows[i].note) || !strstr(notes, "tiny_002.state' is passed over")) fail_msg("%s: %s", rows[i].name, notes);
+        if (!strstr(notes, rows[i].note) || !strstr(notes, "tiny_002.state' is passed over"))
+            fail_msg("%s: %s", rows[i].name, notes);
     }
     unlink(in(place, "tiny_002.onnx"));
     assert_non_null(strstr(newest(&c, 1, 0), "cannot open"));
@@ -247,7 +275,8 @@ static void arrays_of_another_training_are_refused(void **state)
     save_at(&c, start(TL_ADAM, 0, 1), 1, 0);
     ok(tl_checkpoint_find(a, &c, &k, &notes));
     refused(tl_checkpoint_restore(&k, &start(TL_SGD, 0, 1)->w), TL_EFORMAT, "another optimizer");
-    refused(tl_checkpoint_restore(&k, &start(TL_ADAM, 0.9f, 1)->w), TL_EFORMAT, "another optimizer");
+    refused(tl_checkpoint_restore(&k, &start(TL_ADAM, 0.9f, 1)->w), TL_EFORMAT,
+            "another optimizer");
     ok(tl_checkpoint_restore(&k, &start(TL_ADAM, 0, 7)->w));
 }
 
@@ -269,7 +298,8 @@ static void a_full_disk_leaves_the_last_one_usable(void **state)
         tl_write_countdown = -1;
         if (!got) break;
         refused(got, TL_EIO, "No space left on device");
-        assert_non_null(strstr(tl_errmsg(), "the checkpoint of epoch 2; the one before it is untouched"));
+        assert_non_null(
+            strstr(tl_errmsg(), "the checkpoint of epoch 2; the one before it is untouched"));
         ok(tl_checkpoint_find(a, &c, &k, &notes));
         assert_int_equal(k.state.epoch, 1);
         assert_true(same_weights(first->m->g, k.model->g) || !k.model);
@@ -282,7 +312,8 @@ static void a_full_disk_leaves_the_last_one_usable(void **state)
     assert_int_equal(names.n, 4); /* no temporary files */
 }
 
-/* Stopping twice inside the same epoch overwrites a checkpoint in place: the one before must not suffer. */
+/* Stopping twice inside the same epoch overwrites a checkpoint in place: the one before must not
+ * suffer. */
 static void a_full_disk_when_stopped(void **state)
 {
     (void)state;
@@ -359,7 +390,8 @@ static void the_best_is_a_link(void **state)
         t->m->history = tl_printf(a, "%d\n", e);
         ok(tl_checkpoint_mark_best(&c, e));
         assert_true(readlink(in(place, "tiny_best.onnx"), to, sizeof to - 1) > 0);
-        assert_string_equal(to, tl_printf(a, "tiny_00%d.onnx", e)); /* relative: the folder may be moved */
+        assert_string_equal(
+            to, tl_printf(a, "tiny_00%d.onnx", e)); /* relative: the folder may be moved */
         assert_true(same_file(in(place, "tiny_best.onnx"), in(place, to)));
     }
     c.dir = in(place, "absent");
@@ -382,11 +414,14 @@ static void memory_may_run_out(void **state)
             const char *notes;
             tl_train_state s = somewhere;
             tl_oom_countdown = n;
-            got = what == 0 ? parse(scratch, b) : what == 1 ? tl_checkpoint_find(scratch, &c, &k, &notes) : tl_checkpoint_save(&c, t->m, &s, &t->w);
+            got = what == 0   ? parse(scratch, b)
+                  : what == 1 ? tl_checkpoint_find(scratch, &c, &k, &notes)
+                              : tl_checkpoint_save(&c, t->m, &s, &t->w);
             tl_oom_countdown = -1;
             if (got) assert_int_equal(got, TL_ENOMEM);
             tl_arena_free(scratch);
-            bool saved = what == 2 && (!got || there("tiny_003.state")); /* tidying up may fail afterwards */
+            bool saved =
+                what == 2 && (!got || there("tiny_003.state")); /* tidying up may fail afterwards */
             newest(&c, saved ? 3 : 1, 0);
             unlink(in(place, "tiny_003.state"));
             if (saved) save_at(&c, t, 1, 0);

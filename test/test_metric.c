@@ -1,4 +1,5 @@
-/* test_metric.c - the confusion matrix and its report against scikit-learn. SPDX-License-Identifier: MIT */
+/* test_metric.c - the confusion matrix and its report against scikit-learn.
+ * SPDX-License-Identifier: MIT */
 #include "file.h"
 #include "train.h"
 #include <math.h>
@@ -91,13 +92,11 @@ static void ties_go_to_the_first_class_and_to_the_label(void **state)
         float p[3];
         int label, top_k, said, top;
     } rows[] = {
-        { { 0.4f, 0.4f, 0.2f }, 1, 1, 0, 1 }, /* predicted is the first of the equal, top-k counts both (in_top_k) */
-        { { 0.4f, 0.4f, 0.2f }, 0, 1, 0, 1 },
-        { { 0.4f, 0.4f, 0.2f }, 2, 2, 0, 0 },
-        { { 0.2f, 0.4f, 0.4f }, 0, 2, 1, 0 },
-        { { 0.2f, 0.4f, 0.4f }, 2, 1, 1, 1 },
-        { { 0.2f, 0.5f, 0.3f }, 0, 3, 1, 1 },
-        { { 0.2f, 0.5f, 0.3f }, 2, 2, 1, 1 },
+        { { 0.4f, 0.4f, 0.2f }, 1, 1, 0, 1 }, /* predicted is the first of the equal, top-k counts
+                                                 both (in_top_k) */
+        { { 0.4f, 0.4f, 0.2f }, 0, 1, 0, 1 }, { { 0.4f, 0.4f, 0.2f }, 2, 2, 0, 0 },
+        { { 0.2f, 0.4f, 0.4f }, 0, 2, 1, 0 }, { { 0.2f, 0.4f, 0.4f }, 2, 1, 1, 1 },
+        { { 0.2f, 0.5f, 0.3f }, 0, 3, 1, 1 }, { { 0.2f, 0.5f, 0.3f }, 2, 2, 1, 1 },
         { { 0.2f, 0.5f, 0.3f }, 0, 9, 1, 1 }, /* more than there are classes: all */
         { { 0.2f, 0.5f, 0.3f }, 2, 0, 1, 0 }, /* 0: 1 */
     };
@@ -105,7 +104,8 @@ static void ties_go_to_the_first_class_and_to_the_label(void **state)
         tl_confusion m;
         ok(tl_confusion_init(a, 3, rows[i].top_k, &m));
         tl_confusion_add(&m, rows[i].p, &rows[i].label, 1);
-        for (int k = 0; k < 9; k++) assert_int_equal(m.confusion[k], k == rows[i].label * 3 + rows[i].said);
+        for (int k = 0; k < 9; k++)
+            assert_int_equal(m.confusion[k], k == rows[i].label * 3 + rows[i].said);
         assert_int_equal(m.top, rows[i].top);
         assert_int_equal(m.n, 1);
     }
@@ -139,7 +139,8 @@ static void odd_numbers(void **state)
     ok(tl_confusion_report(&m, a, &names, &text)); /* nothing counted: zeros, no division by zero */
     assert_null(strstr(text, "nan"));
     tl_confusion_add(&m, certain, (int[]){ 0 }, 1);
-    assert_true(fabs(m.loss + log(1e-7)) < 1e-9); /* certain and wrong: Keras' epsilon, not infinity */
+    assert_true(fabs(m.loss + log(1e-7)) <
+                1e-9); /* certain and wrong: Keras' epsilon, not infinity */
     tl_confusion_add(&m, broken, (int[]){ 0 }, 1);
     assert_true(isnan(m.loss)); /* a broken network shows */
 }

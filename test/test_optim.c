@@ -43,8 +43,14 @@ static golden golden_row(char *line)
     for (int i = 0; i < TL_LEN(v); i++) v[i] = strtof(strtok_r(NULL, "\t", &rest), NULL);
     for (int i = 0; i < WEIGHTS; i++) g.want[i] = strtod(strtok_r(NULL, "\t", &rest), NULL);
     g.rate = v[0];
-    g.c = (tl_optimizer){ .kind = g.c.kind, .decay = v[1], .momentum = v[2], .nesterov = v[3] > 0,
-                          .beta1 = v[4], .beta2 = v[5], .rho = v[6], .epsilon = v[7] };
+    g.c = (tl_optimizer){ .kind = g.c.kind,
+                          .decay = v[1],
+                          .momentum = v[2],
+                          .nesterov = v[3] > 0,
+                          .beta1 = v[4],
+                          .beta2 = v[5],
+                          .rho = v[6],
+                          .epsilon = v[7] };
     return g;
 }
 
@@ -72,15 +78,16 @@ static void optimizers_are_those_of_keras(void **state)
     char *rest = NULL;
     int rows = 0;
     ok(tl_file_read(a, "test/data/optim.tsv", 0, &file));
-    for (char *line = strtok_r((char *)(uintptr_t)file.p, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+    for (char *line = strtok_r((char *)(uintptr_t)file.p, "\n", &rest); line;
+         line = strtok_r(NULL, "\n", &rest)) {
         if (line[0] == '#') continue;
         golden g = golden_row(line);
         float w[WEIGHTS];
         run(&g, WEIGHTS, w);
         for (int i = 0; i < WEIGHTS; i++)
             if (!(fabs((double)w[i] - g.want[i]) < 2e-6))
-                fail_msg("row %d (%s), weight %d: %.8g instead of %.8g", rows, tl_optims[g.c.kind]->name, i,
-                         (double)w[i], g.want[i]);
+                fail_msg("row %d (%s), weight %d: %.8g instead of %.8g", rows,
+                         tl_optims[g.c.kind]->name, i, (double)w[i], g.want[i]);
         rows++;
     }
     assert_int_equal(rows, 8);
@@ -95,7 +102,8 @@ static void long_arrays_are_like_short_ones(void **state)
     tl_arena *a = tl_arena_new();
     float *w = tl_new(a, float, LONG), few[WEIGHTS];
     const golden rows[] = {
-        { .c = { .kind = TL_SGD, .momentum = 0.9f, .nesterov = true, .decay = 0.1f }, .rate = 0.1f },
+        { .c = { .kind = TL_SGD, .momentum = 0.9f, .nesterov = true, .decay = 0.1f },
+          .rate = 0.1f },
         { .c = { .kind = TL_ADAM, .beta1 = 0.9f, .beta2 = 0.99f, .epsilon = 1e-7f }, .rate = 0.1f },
         { .c = { .kind = TL_RMSPROP, .rho = 0.9f, .epsilon = 1e-7f }, .rate = 0.1f },
     };
@@ -110,8 +118,8 @@ static void long_arrays_are_like_short_ones(void **state)
 
 /* ---- Schedules ---- */
 
-/* The formulas of the original once more, on the progress p = step / total. Points and shares are given to it as 32-bit
- * floats, so they are here. */
+/* The formulas of the original once more, on the progress p = step / total. Points and shares are
+ * given to it as 32-bit floats, so they are here. */
 static double soft_anneal(const tl_schedule *c, double p)
 {
     double soft = (double)c->soft_start, rate = (double)c->base;
@@ -123,17 +131,30 @@ static double soft_anneal(const tl_schedule *c, double p)
 static double cosine(const tl_schedule *c, double p)
 {
     double soft = (double)c->soft_start, hi = (double)c->base, lo = hi * (double)c->min_ratio;
-    return p < soft ? lo + (hi - lo) * p / soft : lo + 0.5 * (hi - lo) * (1 + cos(acos(-1.0) * (p - soft)));
+    return p < soft ? lo + (hi - lo) * p / soft
+                    : lo + 0.5 * (hi - lo) * (1 + cos(acos(-1.0) * (p - soft)));
 }
 
 static const float points[] = { 0.25f, 0.5f, 0.75f };
-static const tl_schedule anneal = { .kind = TL_LR_SOFT_ANNEAL, .base = 0.05f, .soft_start = 0.125f, .divider = 10,
-                                    .n_points = 3, .points = points };
-static const tl_schedule anneal_at_once = { .kind = TL_LR_SOFT_ANNEAL, .base = 0.05f, .divider = 2, .n_points = 3, .points = points };
-static const tl_schedule wave = { .kind = TL_LR_COSINE, .base = 0.04f, .soft_start = 0.25f, .min_ratio = 0.01f };
+static const tl_schedule anneal = { .kind = TL_LR_SOFT_ANNEAL,
+                                    .base = 0.05f,
+                                    .soft_start = 0.125f,
+                                    .divider = 10,
+                                    .n_points = 3,
+                                    .points = points };
+static const tl_schedule anneal_at_once = {
+    .kind = TL_LR_SOFT_ANNEAL, .base = 0.05f, .divider = 2, .n_points = 3, .points = points
+};
+static const tl_schedule wave = {
+    .kind = TL_LR_COSINE, .base = 0.04f, .soft_start = 0.25f, .min_ratio = 0.01f
+};
 static const tl_schedule wave_at_once = { .kind = TL_LR_COSINE, .base = 0.04f, .min_ratio = 0.5f };
-static const tl_schedule fall = { .kind = TL_LR_STEP, .base = 0.006f, .gamma = 0.1f, .step_size = 30 };
-static const tl_schedule fall_never = { .kind = TL_LR_STEP, .base = 0.006f, .gamma = 0.5f, .step_size = 1 };
+static const tl_schedule fall = {
+    .kind = TL_LR_STEP, .base = 0.006f, .gamma = 0.1f, .step_size = 30
+};
+static const tl_schedule fall_never = {
+    .kind = TL_LR_STEP, .base = 0.006f, .gamma = 0.5f, .step_size = 1
+};
 
 static void schedules_follow_their_formulas(void **state)
 {
@@ -141,13 +162,17 @@ static void schedules_follow_their_formulas(void **state)
     const struct {
         const tl_schedule *c;
         double (*want)(const tl_schedule *c, double p);
-    } rows[] = { { &anneal, soft_anneal }, { &anneal_at_once, soft_anneal }, { &wave, cosine }, { &wave_at_once, cosine } };
+    } rows[] = { { &anneal, soft_anneal },
+                 { &anneal_at_once, soft_anneal },
+                 { &wave, cosine },
+                 { &wave_at_once, cosine } };
     for (int i = 0; i < TL_LEN(rows); i++)
         for (long total = 1; total <= 1000; total = total * 3 + 1)
             for (long s = 0; s < total; s++) {
                 double got = tl_schedulers[rows[i].c->kind]->rate(rows[i].c, s, total);
                 double want = rows[i].want(rows[i].c, (double)s / (double)total);
-                if (!(fabs(got - want) <= 1e-12)) fail_msg("row %d, step %ld of %ld: %g instead of %g", i, s, total, got, want);
+                if (!(fabs(got - want) <= 1e-12))
+                    fail_msg("row %d, step %ld of %ld: %g instead of %g", i, s, total, got, want);
             }
 }
 
@@ -171,7 +196,8 @@ static void schedules_at_points(void **state)
         { &wave, 0, 100, 0.0004, "the warm-up begins at the minimum" },
         { &wave, 25, 100, 0.04, "the top" },
         { &wave, 75, 100, 0.0004 + 0.0396 / 2, "a quarter turn after it" },
-        { &wave, 100, 100, 0.0004 + 0.0396 * (1 - M_SQRT1_2) / 2, "the end stays above the minimum" },
+        { &wave, 100, 100, 0.0004 + 0.0396 * (1 - M_SQRT1_2) / 2,
+          "the end stays above the minimum" },
         { &wave_at_once, 0, 100, 0.04, "no warm-up" },
         { &wave_at_once, 100, 100, 0.02, "the end is the minimum" },
         { &fall, 0, 100, 0.006, "" },
@@ -203,7 +229,8 @@ static void every_row_is_described(void **state)
     assert_string_equal(tl_optims[TL_ADAM]->name, "adam");
     assert_string_equal(tl_optims[TL_RMSPROP]->name, "rmsprop");
     for (n = 0; tl_schedulers[n]; n++)
-        assert_true(tl_schedulers[n]->name[0] && tl_schedulers[n]->brief[0] && tl_schedulers[n]->rate);
+        assert_true(tl_schedulers[n]->name[0] && tl_schedulers[n]->brief[0] &&
+                    tl_schedulers[n]->rate);
     assert_int_equal(n, TL_LR_COSINE + 1);
     assert_string_equal(tl_schedulers[TL_LR_STEP]->name, "step");
     assert_string_equal(tl_schedulers[TL_LR_SOFT_ANNEAL]->name, "soft_anneal");
@@ -213,8 +240,10 @@ static void every_row_is_described(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(optimizers_are_those_of_keras),   cmocka_unit_test(long_arrays_are_like_short_ones),
-        cmocka_unit_test(schedules_follow_their_formulas), cmocka_unit_test(schedules_at_points),
+        cmocka_unit_test(optimizers_are_those_of_keras),
+        cmocka_unit_test(long_arrays_are_like_short_ones),
+        cmocka_unit_test(schedules_follow_their_formulas),
+        cmocka_unit_test(schedules_at_points),
         cmocka_unit_test(every_row_is_described),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

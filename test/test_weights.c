@@ -1,4 +1,5 @@
-/* test_weights.c - one step on all parameters: penalties, clipping, rates by block, averages. SPDX-License-Identifier: MIT */
+/* test_weights.c - one step on all parameters: penalties, clipping, rates by block, averages.
+ * SPDX-License-Identifier: MIT */
 #include "tiny.h"
 
 typedef struct {
@@ -30,7 +31,8 @@ static stepped *step(const tl_recipe *r, int n)
         for (size_t j = 0; j < w->n; j++) s->grad[i][j] = cosf((float)j + (float)i);
     }
     for (int k = 0; k < n; k++) {
-        for (int i = 0; i < s->w.n; i++) memcpy(s->w.at[i].g, s->grad[i], s->w.at[i].n * sizeof(float));
+        for (int i = 0; i < s->w.n; i++)
+            memcpy(s->w.at[i].g, s->grad[i], s->w.at[i].n * sizeof(float));
         (void)tl_weights_step(&s->w, 0.5f, k);
     }
     return s;
@@ -40,10 +42,10 @@ static stepped *step(const tl_recipe *r, int n)
 static const tl_node *owner(const stepped *s, int i, int *k)
 {
     TL_EACH_PARAM(s->m->g, n, q)
-        if (s->m->g->node[n].p[q].w == s->w.at[i].w) {
-            *k = q;
-            return &s->m->g->node[n];
-        }
+    if (s->m->g->node[n].p[q].w == s->w.at[i].w) {
+        *k = q;
+        return &s->m->g->node[n];
+    }
     fail_msg("weight %d belongs to no layer", i);
     return NULL;
 }
@@ -52,9 +54,9 @@ static void penalties_are_for_kernels_of_the_named_layers(void **state)
 {
     (void)state;
     const tl_regularizer rows[] = {
-        { TL_REG_NONE, 0.125f, true, true, true },  { TL_REG_L1, 0.125f, true, false, false },
-        { TL_REG_L2, 0.125f, true, false, false },  { TL_REG_L2, 0.125f, false, false, true },
-        { TL_REG_L1, 0.25f, true, true, true },     { TL_REG_L2, 0.125f, false, true, false },
+        { TL_REG_NONE, 0.125f, true, true, true }, { TL_REG_L1, 0.125f, true, false, false },
+        { TL_REG_L2, 0.125f, true, false, false }, { TL_REG_L2, 0.125f, false, false, true },
+        { TL_REG_L1, 0.25f, true, true, true },    { TL_REG_L2, 0.125f, false, true, false },
     };
     for (int r = 0; r < TL_LEN(rows); r++) {
         tl_recipe recipe = plain;
@@ -64,13 +66,19 @@ static void penalties_are_for_kernels_of_the_named_layers(void **state)
         for (int i = 0; i < s->w.n; i++) {
             int k;
             const tl_node *d = owner(s, i, &k);
-            bool hit = rows[r].kind && k == 0 && ((rows[r].conv && d->op == &tl_op_conv2d) || (rows[r].dense && d->op == &tl_op_dense));
+            bool hit = rows[r].kind && k == 0 &&
+                       ((rows[r].conv && d->op == &tl_op_conv2d) ||
+                        (rows[r].dense && d->op == &tl_op_dense));
             penalized += hit;
             for (size_t j = 0; j < s->w.at[i].n; j++) {
                 double w = (double)s->before[i][j], weight = hit ? (double)rows[r].weight : 0;
-                double penalty = rows[r].kind == TL_REG_L1 ? weight * (w > 0 ? 1 : w < 0 ? -1 : 0) : weight * 2 * w; /* d|w|, d w^2 */
+                double penalty = rows[r].kind == TL_REG_L1 ? weight * (w > 0   ? 1
+                                                                       : w < 0 ? -1
+                                                                               : 0)
+                                                           : weight * 2 * w; /* d|w|, d w^2 */
                 double want = w - 0.5 * ((double)s->grad[i][j] + penalty);
-                if (!(fabs((double)s->w.at[i].w[j] - want) < 1e-6)) fail_msg("row %d, %s %d [%zu]", r, d->name, k, j);
+                if (!(fabs((double)s->w.at[i].w[j] - want) < 1e-6))
+                    fail_msg("row %d, %s %d [%zu]", r, d->name, k, j);
             }
         }
         assert_int_equal(penalized, rows[r].kind ? 2 * rows[r].conv + rows[r].dense : 0);
@@ -84,7 +92,8 @@ static void gradients_are_clipped_together(void **state)
     tl_recipe recipe = plain;
     stepped *s = step(&plain, 0);
     for (int i = 0; i < s->w.n; i++)
-        for (size_t j = 0; j < s->w.at[i].n; j++) squares += (double)s->grad[i][j] * (double)s->grad[i][j];
+        for (size_t j = 0; j < s->w.at[i].n; j++)
+            squares += (double)s->grad[i][j] * (double)s->grad[i][j];
     const double norm = sqrt(squares), limit[] = { 0, 1, norm / 2, norm * 1.01 };
     for (int r = 0; r < TL_LEN(limit); r++) {
         recipe.clip = (float)limit[r];
@@ -95,8 +104,10 @@ static void gradients_are_clipped_together(void **state)
                 double want = (double)s->before[i][j] - 0.5 * scale * (double)s->grad[i][j];
                 assert_true(fabs((double)s->w.at[i].w[j] - want) < 1e-6);
             }
-        for (int i = 0; i < s->w.n; i++) memcpy(s->w.at[i].g, s->grad[i], s->w.at[i].n * sizeof(float));
-        assert_true(fabs(tl_weights_step(&s->w, 0, 1) - norm) < 1e-5 * norm); /* the norm before clipping */
+        for (int i = 0; i < s->w.n; i++)
+            memcpy(s->w.at[i].g, s->grad[i], s->w.at[i].n * sizeof(float));
+        assert_true(fabs(tl_weights_step(&s->w, 0, 1) - norm) <
+                    1e-5 * norm); /* the norm before clipping */
     }
 }
 
@@ -110,7 +121,9 @@ static void earlier_blocks_are_slower(void **state)
         int k;
         double rate = pow(0.5, owner(s, i, &k)->block < 0 ? 0 : 2 - owner(s, i, &k)->block);
         for (size_t j = 0; j < s->w.at[i].n; j++)
-            assert_true(fabs((double)s->w.at[i].w[j] - ((double)s->before[i][j] - 0.5 * rate * (double)s->grad[i][j])) < 1e-6);
+            assert_true(fabs((double)s->w.at[i].w[j] -
+                             ((double)s->before[i][j] - 0.5 * rate * (double)s->grad[i][j])) <
+                        1e-6);
     }
 }
 
@@ -127,7 +140,8 @@ static void averages_run_after_the_weights(void **state)
                 w -= 0.5 * (double)s->grad[i][j];
                 mean = 0.75 * mean + 0.25 * w;
             }
-            assert_true(fabs((double)s->w.at[i].w[j] - w) < 1e-5 && fabs((double)s->w.at[i].mean[j] - mean) < 1e-5);
+            assert_true(fabs((double)s->w.at[i].w[j] - w) < 1e-5 &&
+                        fabs((double)s->w.at[i].mean[j] - mean) < 1e-5);
         }
     float w = s->w.at[0].w[0], mean = s->w.at[0].mean[0];
     tl_weights_swap(&s->w);
@@ -142,7 +156,9 @@ static void averages_run_after_the_weights(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-    const struct CMUnitTest tests[] = { T(penalties_are_for_kernels_of_the_named_layers), T(gradients_are_clipped_together), T(earlier_blocks_are_slower),
+    const struct CMUnitTest tests[] = { T(penalties_are_for_kernels_of_the_named_layers),
+                                        T(gradients_are_clipped_together),
+                                        T(earlier_blocks_are_slower),
                                         T(averages_run_after_the_weights) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,10 +16,12 @@ const char *tl_build(void)
 
 void tl_threads(int n) { tl_dnn_threads(n); }
 
-tl_status tl_classification_spec_text(tl_arena *a, const char *path, const tl_list *overrides, const char **text, const char **warnings)
+tl_status tl_classification_spec_text(tl_arena *a, const char *path, const tl_list *overrides,
+                                      const char **text, const char **warnings)
 {
     const tl_classification_spec *spec;
-    TL_TRY(tl_classification_spec_load(a, path, NULL, overrides->at, overrides->n, 0, &spec, warnings));
+    TL_TRY(tl_classification_spec_load(a, path, NULL, overrides->at, overrides->n, 0, &spec,
+                                       warnings));
     return tl_classification_spec_print(a, spec, text);
 }
 
@@ -32,10 +34,14 @@ tl_status tl_model_describe(tl_arena *a, const char *path, const char *key, tl_m
     TL_TRY(tl_file_read(a, path, 0, &file));
     tl_shape s = m->g->node[m->image.i].s;
     *out = (tl_model_info){ tl_graph_params(m->g), file.n, tl_graph_macs(m->g), NULL };
-    tl_textf(&t, "architecture  %s\ninput         %d x %d x %d, preprocess mode %s%s\nparameters    %zu\nMACs          %.0f\nfile          %zu bytes\n", m->arch, s.c, s.h,
-             s.w, m->mode, m->center_crop ? ", center crop" : "", out->params, out->macs, out->bytes);
+    tl_textf(&t,
+             "architecture  %s\ninput         %d x %d x %d, preprocess mode %s%s\nparameters    "
+             "%zu\nMACs          %.0f\nfile          %zu bytes\n",
+             m->arch, s.c, s.h, s.w, m->mode, m->center_crop ? ", center crop" : "", out->params,
+             out->macs, out->bytes);
     tl_textf(&t, "classes       ");
-    for (int i = 0; i < m->classes.n; i++) tl_textf(&t, "%s%s", i ? ", " : "", ((const char **)m->classes.at)[i]);
+    for (int i = 0; i < m->classes.n; i++)
+        tl_textf(&t, "%s%s", i ? ", " : "", ((const char **)m->classes.at)[i]);
     tl_textf(&t, "%s\nhistory\n%s", m->classes.n ? "" : "none: a trunk to start from", m->history);
     out->text = tl_text_end(&t);
     return out->text ? TL_OK : TL_ENOMEM;
@@ -45,11 +51,13 @@ tl_status tl_model_describe(tl_arena *a, const char *path, const char *key, tl_m
 
 static tl_status list_ops(tl_text *t)
 {
-    for (const tl_op *const *o = tl_ops; *o; o++) tl_textf(t, "  %-14s %s\n", (*o)->name, (*o)->brief);
+    for (const tl_op *const *o = tl_ops; *o; o++)
+        tl_textf(t, "  %-14s %s\n", (*o)->name, (*o)->brief);
     return TL_OK;
 }
 
-/* Parameters and MACs for 224x224 RGB pictures, built as the original's default has it, without the head. */
+/* Parameters and MACs for 224x224 RGB pictures, built as the original's default has it, without the
+ * head. */
 static tl_status measure(const tl_backbone *b, size_t *params, double *macs, int *stride)
 {
     tl_arena *a = tl_arena_new();
@@ -58,7 +66,8 @@ static tl_status measure(const tl_backbone *b, size_t *params, double *macs, int
     tl_pyramid p = { .lo = 0 };
     tl_status s = g ? TL_OK : TL_ENOMEM;
     if (!s) {
-        b->build(g, OP(g, "input_1", input, NO_INPUT, .c = 3, .h = 224, .w = 224), b, &(tl_backbone_conf){ .bn = true }, &p);
+        b->build(g, OP(g, "input_1", input, NO_INPUT, .c = 3, .h = 224, .w = 224), b,
+                 &(tl_backbone_conf){ .bn = true }, &p);
         s = g->status;
     }
     if (!s) {
@@ -80,38 +89,50 @@ static tl_status list_backbones(tl_text *t)
         double macs;
         int stride;
         TL_TRY(measure(b, &params, &macs, &stride));
-        tl_textf(t, "  %-14s %10.2fM %11.0fM %7d  %s\n", tl_backbone_name(b, name), (double)params / 1e6, macs / 1e6, stride, b->brief);
+        tl_textf(t, "  %-14s %10.2fM %11.0fM %7d  %s\n", tl_backbone_name(b, name),
+                 (double)params / 1e6, macs / 1e6, stride, b->brief);
     }
     return TL_OK;
 }
 
 static tl_status list_heads(tl_text *t)
 {
-    for (int i = 0; tl_head_at(i); i++) tl_textf(t, "  %-14s %s\n", tl_head_at(i)->name, tl_head_at(i)->brief);
+    for (int i = 0; tl_head_at(i); i++)
+        tl_textf(t, "  %-14s %s\n", tl_head_at(i)->name, tl_head_at(i)->brief);
     return TL_OK;
 }
 
 static tl_status list_optimizers(tl_text *t)
 {
-    for (const tl_optim *const *o = tl_optims; *o; o++) tl_textf(t, "  %-14s %s\n", (*o)->name, (*o)->brief);
+    for (const tl_optim *const *o = tl_optims; *o; o++)
+        tl_textf(t, "  %-14s %s\n", (*o)->name, (*o)->brief);
     return TL_OK;
 }
 
 static tl_status list_schedules(tl_text *t)
 {
-    for (const tl_scheduler *const *s = tl_schedulers; *s; s++) tl_textf(t, "  %-14s %s\n", (*s)->name, (*s)->brief);
+    for (const tl_scheduler *const *s = tl_schedulers; *s; s++)
+        tl_textf(t, "  %-14s %s\n", (*s)->name, (*s)->brief);
     return TL_OK;
 }
 
 static tl_status list_formats(tl_text *t)
 {
-    for (const tl_format *const *f = tl_formats; *f; f++) tl_textf(t, "  %-14s %s\n", (*f)->name, (*f)->brief);
+    for (const tl_format *const *f = tl_formats; *f; f++)
+        tl_textf(t, "  %-14s %s\n", (*f)->name, (*f)->brief);
     return TL_OK;
 }
 
-static const struct { const char *name; tl_status (*print)(tl_text *t); } kinds[] = {
-    { "ops", list_ops }, { "backbones", list_backbones }, { "heads", list_heads },
-    { "optimizers", list_optimizers }, { "schedules", list_schedules }, { "formats", list_formats },
+static const struct {
+    const char *name;
+    tl_status (*print)(tl_text *t);
+} kinds[] = {
+    { "ops", list_ops },
+    { "backbones", list_backbones },
+    { "heads", list_heads },
+    { "optimizers", list_optimizers },
+    { "schedules", list_schedules },
+    { "formats", list_formats },
 };
 
 tl_status tl_list_text(tl_arena *a, const char *kind, const char **text)
@@ -126,8 +147,11 @@ tl_status tl_list_text(tl_arena *a, const char *kind, const char **text)
         tl_textf(&t, "%s%s\n", i && all ? "\n" : "", kinds[i].name);
         TL_TRY(kinds[i].print(&t));
     }
-    TL_CHECK(found, TL_EARG, "there is no table '%s'%s%s%s; there are ops, backbones, heads, optimizers, schedules, formats", kind,
-             near.best ? "; did you mean '" : "", near.best ? near.best : "", near.best ? "'?" : "");
+    TL_CHECK(found, TL_EARG,
+             "there is no table '%s'%s%s%s; there are ops, backbones, heads, optimizers, "
+             "schedules, formats",
+             kind, near.best ? "; did you mean '" : "", near.best ? near.best : "",
+             near.best ? "'?" : "");
     *text = tl_text_end(&t);
     return *text ? TL_OK : TL_ENOMEM;
 }
@@ -136,16 +160,22 @@ tl_status tl_list_text(tl_arena *a, const char *kind, const char **text)
 
 static tl_status page_ops(tl_text *t)
 {
-    static const char *const q[] = { "stays in f32", "keeps its input's scale", "computes in int8" };
+    static const char *const q[] = { "stays in f32", "keeps its input's scale",
+                                     "computes in int8" };
     tl_textf(t, "# Operations\n\nPrinted by `tlc docs` from the operation table.\n");
     for (const tl_op *const *o = tl_ops; *o; o++) {
         tl_textf(t, "\n## %s\n\n%s.\n\nONNX: ", (*o)->name, (*o)->brief);
-        for (int i = 0; i < TL_LEN((*o)->onnx) && (*o)->onnx[i]; i++) tl_textf(t, "%s%s", i ? ", " : "", (*o)->onnx[i]);
+        for (int i = 0; i < TL_LEN((*o)->onnx) && (*o)->onnx[i]; i++)
+            tl_textf(t, "%s%s", i ? ", " : "", (*o)->onnx[i]);
         tl_textf(t, "%s. Int8: %s.\n", (*o)->onnx[0] ? "" : "none", q[(*o)->int8]);
         for (int k = 0; k < TL_MAX_PARAM && (*o)->param[k].name; k++)
-            tl_textf(t, "%s`%s` (%s)", k ? ", " : "\nParameters: ", (*o)->param[k].name, (*o)->param[k].axes);
+            tl_textf(t, "%s`%s` (%s)", k ? ", " : "\nParameters: ", (*o)->param[k].name,
+                     (*o)->param[k].axes);
         if ((*o)->param[0].name) tl_textf(t, ".\n");
-        if ((*o)->field) { tl_textf(t, "\n"); tl_field_markdown(t, (*o)->field); }
+        if ((*o)->field) {
+            tl_textf(t, "\n");
+            tl_field_markdown(t, (*o)->field);
+        }
     }
     return TL_OK;
 }
@@ -153,22 +183,26 @@ static tl_status page_ops(tl_text *t)
 static tl_status page_backbones(tl_text *t)
 {
     char name[32];
-    tl_textf(t, "# Backbones\n\nPrinted by `tlc docs` from the backbone table. Parameters (running statistics included) and MACs at 224x224, with batch norm, "
-                "without biases, pooling and the head.\n\n| name | arch | n_layers | parameters | MACs | stride | |\n|---|---|---|---|---|---|---|\n");
+    tl_textf(t, "# Backbones\n\nPrinted by `tlc docs` from the backbone table. Parameters (running "
+                "statistics included) and MACs at 224x224, with batch norm, "
+                "without biases, pooling and the head.\n\n| name | arch | n_layers | parameters | "
+                "MACs | stride | |\n|---|---|---|---|---|---|---|\n");
     for (int i = 0; tl_backbone_at(i); i++) {
         const tl_backbone *b = tl_backbone_at(i);
         size_t params;
         double macs;
         int stride;
         TL_TRY(measure(b, &params, &macs, &stride));
-        tl_textf(t, "| %s | `%s` | %d | %zu | %.0f | %d | %s |\n", tl_backbone_name(b, name), b->arch, b->layers, params, macs, stride, b->brief);
+        tl_textf(t, "| %s | `%s` | %d | %zu | %.0f | %d | %s |\n", tl_backbone_name(b, name),
+                 b->arch, b->layers, params, macs, stride, b->brief);
     }
     return TL_OK;
 }
 
 static tl_status page_spec(tl_text *t)
 {
-    tl_textf(t, "# The classification spec\n\nPrinted by `tlc docs` from the tables that read it.\n\n");
+    tl_textf(
+        t, "# The classification spec\n\nPrinted by `tlc docs` from the tables that read it.\n\n");
     tl_msg_markdown(t, &tl_classification_msg);
     return TL_OK;
 }
@@ -176,18 +210,27 @@ static tl_status page_spec(tl_text *t)
 static tl_status page_training(tl_text *t)
 {
     tl_textf(t, "# Training\n\nPrinted by `tlc docs` from the tables.\n\n## Optimizers\n\n");
-    for (const tl_optim *const *o = tl_optims; *o; o++) tl_textf(t, "* `%s`: %s\n", (*o)->name, (*o)->brief);
+    for (const tl_optim *const *o = tl_optims; *o; o++)
+        tl_textf(t, "* `%s`: %s\n", (*o)->name, (*o)->brief);
     tl_textf(t, "\n## Schedules\n\n");
-    for (const tl_scheduler *const *s = tl_schedulers; *s; s++) tl_textf(t, "* `%s`: %s\n", (*s)->name, (*s)->brief);
+    for (const tl_scheduler *const *s = tl_schedulers; *s; s++)
+        tl_textf(t, "* `%s`: %s\n", (*s)->name, (*s)->brief);
     tl_textf(t, "\n## Data formats\n\n");
-    for (const tl_format *const *f = tl_formats; *f; f++) tl_textf(t, "* `%s`: %s\n", (*f)->name, (*f)->brief);
+    for (const tl_format *const *f = tl_formats; *f; f++)
+        tl_textf(t, "* `%s`: %s\n", (*f)->name, (*f)->brief);
     return TL_OK;
 }
 
 tl_status tl_docs_page(tl_arena *a, int i, const char **name, const char **text)
 {
-    static const struct { const char *name; tl_status (*print)(tl_text *t); } pages[] = {
-        { "ops.md", page_ops }, { "backbones.md", page_backbones }, { "spec-classification.md", page_spec }, { "training.md", page_training },
+    static const struct {
+        const char *name;
+        tl_status (*print)(tl_text *t);
+    } pages[] = {
+        { "ops.md", page_ops },
+        { "backbones.md", page_backbones },
+        { "spec-classification.md", page_spec },
+        { "training.md", page_training },
     };
     *name = NULL;
     if (i >= TL_LEN(pages)) return TL_OK;

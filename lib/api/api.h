@@ -6,7 +6,8 @@
 #include "trainer.h"
 
 /* A checked spec, its warnings told. path NULL: *out stays NULL. */
-tl_status tl_spec_open(tl_arena *a, const char *path, const tl_list *overrides, unsigned needs, const tl_listener *l, const tl_classification_spec **out);
+tl_status tl_spec_open(tl_arena *a, const char *path, const tl_list *overrides, unsigned needs,
+                       const tl_listener *l, const tl_classification_spec **out);
 /* Did the user give this field of a section ("train_config") of the spec? */
 bool tl_spec_says(const char *section, const void *obj, const char *field);
 /* The file, with a hint when the same model lies beside it under the other suffix (.tlt, .onnx). */

@@ -12,7 +12,8 @@ static int argmax(const float *p, int n)
 }
 
 /* The original's three lines. */
-static tl_status one(tl_arena *a, const tl_model *m, const tl_list *classes, const char *path, tl_inference *out)
+static tl_status one(tl_arena *a, const tl_model *m, const tl_list *classes, const char *path,
+                     tl_inference *out)
 {
     tl_plan *plan;
     tl_text t = tl_text_new(a);
@@ -25,16 +26,26 @@ static tl_status one(tl_arena *a, const tl_model *m, const tl_list *classes, con
     int best = argmax(p.f, p.s.c);
     tl_textf(&t, "Current predictions: [[");
     for (int k = 0; k < p.s.c; k++) tl_textf(&t, "%s%.6g", k ? " " : "", (double)p.f[k]);
-    tl_textf(&t, "]]\nClass label = %d\nClass name = %s\n", best, ((const char **)classes->at)[best]);
-    *out = (tl_inference){ .pictures = 1, .pictures_per_second = 1 / (tl_now() - start), .text = tl_text_end(&t) };
+    tl_textf(&t, "]]\nClass label = %d\nClass name = %s\n", best,
+             ((const char **)classes->at)[best]);
+    *out = (tl_inference){ .pictures = 1,
+                           .pictures_per_second = 1 / (tl_now() - start),
+                           .text = tl_text_end(&t) };
     return out->text ? TL_OK : TL_ENOMEM;
 }
 
-typedef struct { const tl_dataset *d; const tl_list *classes; tl_text *csv; } writer;
+typedef struct {
+    const tl_dataset *d;
+    const tl_list *classes;
+    tl_text *csv;
+} writer;
 
 static void csv_field(tl_text *t, const char *s)
 {
-    if (!strpbrk(s, ",\"\n\r")) { tl_textf(t, "%s", s); return; }
+    if (!strpbrk(s, ",\"\n\r")) {
+        tl_textf(t, "%s", s);
+        return;
+    }
     tl_textf(t, "\"");
     for (; *s; s++) tl_textf(t, *s == '"' ? "\"\"" : "%c", *s);
     tl_textf(t, "\"");
@@ -51,7 +62,9 @@ static tl_status row(void *ctx, const tl_prediction *p)
     return TL_OK;
 }
 
-static tl_status folder(tl_arena *a, const tl_model *m, const tl_list *classes, const tl_inference_opts *o, int batch, const tl_listener *l, tl_inference *out)
+static tl_status folder(tl_arena *a, const tl_model *m, const tl_list *classes,
+                        const tl_inference_opts *o, int batch, const tl_listener *l,
+                        tl_inference *out)
 {
     tl_dataset d;
     tl_text csv = tl_text_new(a);
@@ -69,14 +82,18 @@ static tl_status folder(tl_arena *a, const tl_model *m, const tl_list *classes, 
     TL_TRY(tl_evaluate(plan, m, &d, load, &c, row, &w));
     double spent = tl_now() - start;
     const char *dir = o->results_dir ? o->results_dir : ".", *text = tl_text_end(&csv);
-    *out = (tl_inference){ .pictures = (int)c.n, .pictures_per_second = (double)c.n / spent, .csv = tl_path_join(a, dir, "result.csv") };
+    *out = (tl_inference){ .pictures = (int)c.n,
+                           .pictures_per_second = (double)c.n / spent,
+                           .csv = tl_path_join(a, dir, "result.csv") };
     TL_NEW(text && out->csv ? text : NULL);
     TL_TRY(tl_mkdirs(dir));
-    TL_TRY(tl_unreadable_report(a, (const tl_loader *[]){ load }, 1, o->results_dir, l, &out->unreadable));
+    TL_TRY(tl_unreadable_report(a, (const tl_loader *[]){ load }, 1, o->results_dir, l,
+                                &out->unreadable));
     return tl_file_write(out->csv, text, strlen(text));
 }
 
-tl_status tl_classification_inference(tl_arena *a, const tl_inference_opts *o, const tl_listener *l, tl_inference *out)
+tl_status tl_classification_inference(tl_arena *a, const tl_inference_opts *o, const tl_listener *l,
+                                      tl_inference *out)
 {
     const tl_classification_spec *spec;
     tl_model *m;

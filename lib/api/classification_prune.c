@@ -9,8 +9,12 @@ static tl_status target(const char *text, tl_prune_opts *p)
 {
     float share = 0;
     bool macs = !strncmp(text, "macs=", 5), params = !strncmp(text, "params=", 7);
-    bool ok = (macs || params) && tl_parse_float(strchr(text, '=') + 1, &share) && share > 0 && share < 1;
-    TL_CHECK(ok, TL_EARG, "--target %s: macs=SHARE or params=SHARE is expected, the share between 0 and 1: macs=0.5", text);
+    bool ok =
+        (macs || params) && tl_parse_float(strchr(text, '=') + 1, &share) && share > 0 && share < 1;
+    TL_CHECK(
+        ok, TL_EARG,
+        "--target %s: macs=SHARE or params=SHARE is expected, the share between 0 and 1: macs=0.5",
+        text);
     *(macs ? &p->macs : &p->params) = (double)share;
     return TL_OK;
 }
@@ -28,30 +32,46 @@ static const char *table(tl_arena *a, const tl_graph *before, const tl_graph *af
     return tl_text_end(&t);
 }
 
-tl_status tl_classification_prune(tl_arena *a, const tl_prune_cmd_opts *o, const tl_listener *l, tl_prune_summary *out)
+tl_status tl_classification_prune(tl_arena *a, const tl_prune_cmd_opts *o, const tl_listener *l,
+                                  tl_prune_summary *out)
 {
     tl_model *m, *small;
     tl_graph *g;
     tl_prune_result r;
-    tl_prune_opts p = { .threshold = o->pruning_threshold, .l2 = o->normalizer, .equalization = (tl_equalization)o->equalization_criterion,
-                        .granularity = o->pruning_granularity, .min = o->min_num_filters };
-    TL_CHECK(o->model && o->output_file, TL_EARG, "pruning needs a model and the name of the file to write");
+    tl_prune_opts p = { .threshold = o->pruning_threshold,
+                        .l2 = o->normalizer,
+                        .equalization = (tl_equalization)o->equalization_criterion,
+                        .granularity = o->pruning_granularity,
+                        .min = o->min_num_filters };
+    TL_CHECK(o->model && o->output_file, TL_EARG,
+             "pruning needs a model and the name of the file to write");
     if (o->target) TL_TRY(target(o->target, &p));
     TL_TRY(tl_may_write(o->output_file, o->overwrite));
     const char **exclude = tl_new(a, const char *, o->excluded_layers.n + 1);
     TL_NEW(exclude);
-    if (o->excluded_layers.n) memcpy(exclude, o->excluded_layers.at, (size_t)o->excluded_layers.n * sizeof *exclude);
+    if (o->excluded_layers.n)
+        memcpy(exclude, o->excluded_layers.at, (size_t)o->excluded_layers.n * sizeof *exclude);
     p.exclude = exclude;
     TL_TRY(tl_model_open(a, o->model, o->key, &m));
     TL_TRY(tl_prune(m->g, a, &p, &g, &r));
-    *out = (tl_prune_summary){ .params = tl_graph_params(g), .macs = (size_t)tl_graph_macs(g), .threshold = r.threshold, .table = table(a, m->g, g) };
+    *out = (tl_prune_summary){ .params = tl_graph_params(g),
+                               .macs = (size_t)tl_graph_macs(g),
+                               .threshold = r.threshold,
+                               .table = table(a, m->g, g) };
     TL_NEW(out->table);
     out->ratio = (double)out->params / (double)tl_graph_params(m->g);
     out->macs_ratio = tl_graph_macs(g) / tl_graph_macs(m->g);
     TL_TRY(tl_model_with(m, a, g, &small));
-    TL_TRY(tl_model_note(small, "tlc %s classification prune: threshold %g, %.4f of the parameters, %.4f of the MACs", tl_version(), (double)r.threshold,
-                         out->ratio, out->macs_ratio));
+    TL_TRY(tl_model_note(
+        small,
+        "tlc %s classification prune: threshold %g, %.4f of the parameters, %.4f of the MACs",
+        tl_version(), (double)r.threshold, out->ratio, out->macs_ratio));
     TL_TRY(tl_model_save(small, o->output_file, &(tl_save_opts){ .key = o->key }));
-    tl_say(l, "wrote '%s'; its accuracy is back only after training it again (train_config.pretrained_model_path)\n", o->output_file);
-    return o->results_dir ? tl_record(a, o->results_dir, "Pruning finished successfully.", (tl_list){ 0, NULL }) : TL_OK;
+    tl_say(l,
+           "wrote '%s'; its accuracy is back only after training it again "
+           "(train_config.pretrained_model_path)\n",
+           o->output_file);
+    return o->results_dir ? tl_record(a, o->results_dir, "Pruning finished successfully.",
+                                      (tl_list){ 0, NULL })
+                          : TL_OK;
 }

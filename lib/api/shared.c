@@ -3,12 +3,14 @@
 #include "statusjson.h"
 #include <string.h>
 
-tl_status tl_spec_open(tl_arena *a, const char *path, const tl_list *overrides, unsigned needs, const tl_listener *l, const tl_classification_spec **out)
+tl_status tl_spec_open(tl_arena *a, const char *path, const tl_list *overrides, unsigned needs,
+                       const tl_listener *l, const tl_classification_spec **out)
 {
     const char *warnings;
     *out = NULL;
     if (!path) return TL_OK;
-    TL_TRY(tl_classification_spec_load(a, path, NULL, overrides->at, overrides->n, needs, out, &warnings));
+    TL_TRY(tl_classification_spec_load(a, path, NULL, overrides->at, overrides->n, needs, out,
+                                       &warnings));
     tl_tell(l, warnings);
     return TL_OK;
 }
@@ -40,13 +42,20 @@ tl_status tl_model_open(tl_arena *a, const char *path, const char *key, tl_model
 tl_loader_conf tl_loader_for(const tl_model *m, int batch)
 {
     tl_shape s = m->g->node[m->image.i].s;
-    return (tl_loader_conf){ .w = s.w, .h = s.h, .c = s.c, .filter = m->filter, .center_crop = m->center_crop, .norm = m->norm, .batch = batch,
+    return (tl_loader_conf){ .w = s.w,
+                             .h = s.h,
+                             .c = s.c,
+                             .filter = m->filter,
+                             .center_crop = m->center_crop,
+                             .norm = m->norm,
+                             .batch = batch,
                              .max_bad = 1 };
 }
 
 tl_status tl_may_write(const char *path, bool overwrite)
 {
-    TL_CHECK(overwrite || !tl_file_exists(path), TL_EARG, "'%s' exists already; choose another name, or add --overwrite", path);
+    TL_CHECK(overwrite || !tl_file_exists(path), TL_EARG,
+             "'%s' exists already; choose another name, or add --overwrite", path);
     return TL_OK;
 }
 
@@ -72,10 +81,12 @@ tl_status tl_classes_read(tl_arena *a, const char *path, tl_list *out)
 tl_status tl_classes_of(tl_arena *a, const tl_model *m, const char *path, tl_list *out)
 {
     *out = m->classes;
-    TL_CHECK(!tl_model_is_trunk(m), TL_EARG, "the model (%s) has no classes: it is a trunk to start a training from", m->arch);
+    TL_CHECK(!tl_model_is_trunk(m), TL_EARG,
+             "the model (%s) has no classes: it is a trunk to start a training from", m->arch);
     if (!path) return TL_OK;
     TL_TRY(tl_classes_read(a, path, out));
-    TL_CHECK(out->n == m->classes.n, TL_EDATA, "'%s' names %d classes, the model has %d", path, out->n, m->classes.n);
+    TL_CHECK(out->n == m->classes.n, TL_EDATA, "'%s' names %d classes, the model has %d", path,
+             out->n, m->classes.n);
     return TL_OK;
 }
 
@@ -84,5 +95,6 @@ tl_status tl_record(tl_arena *a, const char *folder, const char *message, tl_lis
     const char *path = tl_path_join(a, folder, "status.json");
     TL_NEW(path);
     TL_TRY(tl_mkdirs(folder));
-    return tl_statusjson_add(path, &(tl_run_event){ .state = TL_RUN_SUCCESS, .message = message, .kpi = kpi });
+    return tl_statusjson_add(
+        path, &(tl_run_event){ .state = TL_RUN_SUCCESS, .message = message, .kpi = kpi });
 }

@@ -4,7 +4,8 @@
 #include "text.h"
 #include <string.h>
 
-tl_status tl_unreadable_report(tl_arena *a, const tl_loader *const *loader, int n, const char *folder, const tl_listener *to, int *count)
+tl_status tl_unreadable_report(tl_arena *a, const tl_loader *const *loader, int n,
+                               const char *folder, const tl_listener *to, int *count)
 {
     tl_text t = tl_text_new(a);
     const char *first = NULL, *path = folder ? tl_path_join(a, folder, "unreadable.txt") : NULL;
@@ -21,7 +22,7 @@ tl_status tl_unreadable_report(tl_arena *a, const tl_loader *const *loader, int 
     if (!first) return TL_OK;
     const char *all = tl_text_end(&t);
     TL_NEW(all && (path || !folder) ? all : NULL);
-    tl_say(to, "warning: %d unreadable picture%s left out%s%s; the first: %s\n", *count, *count == 1 ? "" : "s",
-           path ? ", all listed in " : "", path ? path : "", first);
+    tl_say(to, "warning: %d unreadable picture%s left out%s%s; the first: %s\n", *count,
+           *count == 1 ? "" : "s", path ? ", all listed in " : "", path ? path : "", first);
     return path ? tl_file_write(path, all, strlen(all)) : TL_OK;
 }

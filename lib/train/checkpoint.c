@@ -3,9 +3,9 @@
  * The state file, little-endian:
  *     0  magic "TLCSTAT1"
  *     8  length of the header, 32 bits
- *    12  header, JSON: the counters of tl_train_state, "model": checksum of the model file, "floats": how many follow
- *     .  the optimizer's arrays, f32, in the order of tl_weights: slots, then raw weights where the model holds averages
- *   end  checksum of all before, 64 hexadecimal digits
+ *    12  header, JSON: the counters of tl_train_state, "model": checksum of the model file,
+ * "floats": how many follow .  the optimizer's arrays, f32, in the order of tl_weights: slots, then
+ * raw weights where the model holds averages end  checksum of all before, 64 hexadecimal digits
  * Under a key the whole is sealed like the model. */
 #include "seal.h"
 #include "text.h"
@@ -27,29 +27,36 @@ const char *tl_checkpoint_path(tl_arena *a, const tl_checkpoints *c, int epoch, 
                                 : tl_printf(a, "%s/%s_%03d%s", c->dir, c->name, epoch, suffix);
 }
 
-static const char *model_suffix(const tl_checkpoints *c) { return c->key && c->key[0] ? ".tlt" : ".onnx"; }
+static const char *model_suffix(const tl_checkpoints *c)
+{
+    return c->key && c->key[0] ? ".tlt" : ".onnx";
+}
 
 static size_t floats_of(const tl_weights *w)
 {
     size_t n = 0;
-    for (int i = 0; i < w->n; i++) n += w->at[i].n * (size_t)(w->optim->slots + (w->at[i].mean != NULL));
+    for (int i = 0; i < w->n; i++)
+        n += w->at[i].n * (size_t)(w->optim->slots + (w->at[i].mean != NULL));
     return n;
 }
 
 /* Doubles go through "%.17g" so that they come back as they were. */
 static json_t *header_json(const tl_train_state *s, const char *model, size_t floats)
 {
-    return json_pack("{s:i, s:i, s:I, s:i, s:f, s:f, s:o, s:f, s:f, s:I, s:I, s:s, s:I}", "epoch", s->epoch, "batch", s->batch, "step",
-                     (json_int_t)s->step, "best_epoch", s->best_epoch, "best_acc", s->best_acc, "best_loss", s->best_loss, "frozen_acc",
-                     s->frozen_acc >= 0 ? json_real(s->frozen_acc) : json_null(), "loss_sum", s->loss_sum, "seconds", s->seconds, "hits",
-                     (json_int_t)s->hits, "seen", (json_int_t)s->seen, "model", model, "floats", (json_int_t)floats);
+    return json_pack("{s:i, s:i, s:I, s:i, s:f, s:f, s:o, s:f, s:f, s:I, s:I, s:s, s:I}", "epoch",
+                     s->epoch, "batch", s->batch, "step", (json_int_t)s->step, "best_epoch",
+                     s->best_epoch, "best_acc", s->best_acc, "best_loss", s->best_loss,
+                     "frozen_acc", s->frozen_acc >= 0 ? json_real(s->frozen_acc) : json_null(),
+                     "loss_sum", s->loss_sum, "seconds", s->seconds, "hits", (json_int_t)s->hits,
+                     "seen", (json_int_t)s->seen, "model", model, "floats", (json_int_t)floats);
 }
 
 static void copy_arrays(const tl_weights *w, float *to, bool back)
 {
     for (int i = 0; i < w->n; i++) {
         const tl_weight *q = &w->at[i];
-        for (int k = 0; k <= w->optim->slots; k++) { /* the slots, then the raw weights, which lie in mean after a swap */
+        for (int k = 0; k <= w->optim->slots;
+             k++) { /* the slots, then the raw weights, which lie in mean after a swap */
             float *part = k < w->optim->slots ? q->slot[k] : q->mean;
             if (!part) continue;
             memcpy(back ? part : to, back ? to : part, q->n * sizeof *to);
@@ -58,11 +65,13 @@ static void copy_arrays(const tl_weights *w, float *to, bool back)
     }
 }
 
-static tl_status pack_state(tl_arena *a, const tl_train_state *s, const char *model_sum, const tl_weights *w, tl_bytes *out)
+static tl_status pack_state(tl_arena *a, const tl_train_state *s, const char *model_sum,
+                            const tl_weights *w, tl_bytes *out)
 {
     size_t floats = floats_of(w);
     json_t *j = header_json(s, model_sum, floats);
-    char *header = j ? json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL, sum[TL_CHECKSUM_SIZE];
+    char *header = j ? json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL,
+         sum[TL_CHECKSUM_SIZE];
     json_decref(j);
     TL_CHECK(header, TL_ENOMEM, "out of memory");
     uint32_t len = (uint32_t)strlen(header);
@@ -93,10 +102,12 @@ static tl_status remove_file(tl_arena *a, const tl_checkpoints *c, int epoch, co
     return TL_OK;
 }
 
-static tl_status save(tl_arena *a, const tl_checkpoints *c, const tl_model *m, const tl_train_state *s, const tl_weights *w)
+static tl_status save(tl_arena *a, const tl_checkpoints *c, const tl_model *m,
+                      const tl_train_state *s, const tl_weights *w)
 {
     int at = s->batch ? INTERRUPTED : s->epoch;
-    const char *model_path = tl_checkpoint_path(a, c, at, model_suffix(c)), *state_path = tl_checkpoint_path(a, c, at, ".state");
+    const char *model_path = tl_checkpoint_path(a, c, at, model_suffix(c)),
+               *state_path = tl_checkpoint_path(a, c, at, ".state");
     tl_bytes model, state;
     char sum[TL_CHECKSUM_SIZE];
     TL_NEW(model_path && state_path ? model_path : NULL);
@@ -112,25 +123,30 @@ static tl_status save(tl_arena *a, const tl_checkpoints *c, const tl_model *m, c
     return at >= 2 ? remove_file(a, c, at - 2, ".state") : TL_OK;
 }
 
-tl_status tl_checkpoint_save(const tl_checkpoints *c, const tl_model *m, const tl_train_state *s, const tl_weights *w)
+tl_status tl_checkpoint_save(const tl_checkpoints *c, const tl_model *m, const tl_train_state *s,
+                             const tl_weights *w)
 {
     tl_arena *a = tl_arena_new();
     TL_NEW(a);
     tl_status st = save(a, c, m, s, w);
     tl_arena_free(a);
-    return st ? tl_note(st, "writing the checkpoint of epoch %d; the one before it is untouched", s->epoch) : TL_OK;
+    return st ? tl_note(st, "writing the checkpoint of epoch %d; the one before it is untouched",
+                        s->epoch)
+              : TL_OK;
 }
 
 tl_status tl_checkpoint_mark_best(const tl_checkpoints *c, int epoch)
 {
     tl_arena *a = tl_arena_new();
     TL_NEW(a);
-    const char *link = tl_printf(a, "%s/%s_best%s", c->dir, c->name, model_suffix(c)), *tmp = tl_printf(a, "%s/%s_best.tmp", c->dir, c->name);
+    const char *link = tl_printf(a, "%s/%s_best%s", c->dir, c->name, model_suffix(c)),
+               *tmp = tl_printf(a, "%s/%s_best.tmp", c->dir, c->name);
     const char *to = tl_printf(a, "%s_%03d%s", c->name, epoch, model_suffix(c));
     tl_status s = link && tmp && to ? TL_OK : TL_ENOMEM;
     if (!s) {
         (void)unlink(tmp);
-        if (symlink(to, tmp) || rename(tmp, link)) s = tl_fail(TL_EIO, "cannot make the link '%s': %s", link, strerror(errno));
+        if (symlink(to, tmp) || rename(tmp, link))
+            s = tl_fail(TL_EIO, "cannot make the link '%s': %s", link, strerror(errno));
     }
     tl_arena_free(a);
     return s;
@@ -159,8 +175,9 @@ static tl_status read_header(const json_t *j, tl_train_state *s, double *floats)
     TL_TRY(number(j, "hits", &hits));
     TL_TRY(number(j, "seen", &seen));
     TL_TRY(number(j, "floats", floats));
-    TL_CHECK(epoch >= 0 && epoch < 1e6 && batch >= 0 && batch < 1e9 && step >= 0 && step < 1e15 && best >= -1 && best <= epoch && hits >= 0 &&
-                 hits <= seen && seen < 1e15, TL_EFORMAT, "its header makes no sense");
+    TL_CHECK(epoch >= 0 && epoch < 1e6 && batch >= 0 && batch < 1e9 && step >= 0 && step < 1e15 &&
+                 best >= -1 && best <= epoch && hits >= 0 && hits <= seen && seen < 1e15,
+             TL_EFORMAT, "its header makes no sense");
     s->epoch = (int)epoch;
     s->batch = (int)batch;
     s->step = (long)step;
@@ -178,9 +195,11 @@ tl_status tl_checkpoint_parse(tl_arena *a, tl_bytes f, tl_checkpoint *out, const
     uint32_t len;
     char sum[TL_CHECKSUM_SIZE];
     double floats = 0;
-    TL_CHECK(f.n > sizeof magic + 4 + CHECKSUM && !memcmp(f.p, magic, sizeof magic), TL_EFORMAT, "it is not a training state");
+    TL_CHECK(f.n > sizeof magic + 4 + CHECKSUM && !memcmp(f.p, magic, sizeof magic), TL_EFORMAT,
+             "it is not a training state");
     TL_TRY(tl_checksum((tl_bytes){ f.p, f.n - CHECKSUM }, sum));
-    TL_CHECK(!memcmp(sum, f.p + f.n - CHECKSUM, CHECKSUM), TL_EFORMAT, "its checksum is wrong: it is damaged or cut off");
+    TL_CHECK(!memcmp(sum, f.p + f.n - CHECKSUM, CHECKSUM), TL_EFORMAT,
+             "its checksum is wrong: it is damaged or cut off");
     memcpy(&len, f.p + sizeof magic, 4);
     size_t room = f.n - sizeof magic - 4 - CHECKSUM;
     TL_CHECK(len <= room, TL_EFORMAT, "its header is cut off");
@@ -191,11 +210,13 @@ tl_status tl_checkpoint_parse(tl_arena *a, tl_bytes f, tl_checkpoint *out, const
     TL_TRY(read_header(j, &out->state, &floats));
     *model_sum = json_string_value(json_object_get(j, "model"));
     out->arrays = (tl_bytes){ f.p + sizeof magic + 4 + len, room - len };
-    TL_CHECK(*model_sum && floats * 4 == (double)out->arrays.n, TL_EFORMAT, "its arrays are incomplete");
+    TL_CHECK(*model_sum && floats * 4 == (double)out->arrays.n, TL_EFORMAT,
+             "its arrays are incomplete");
     return TL_OK;
 }
 
-static tl_status load_pair(tl_arena *a, const tl_checkpoints *c, const char *state_path, tl_checkpoint *out)
+static tl_status load_pair(tl_arena *a, const tl_checkpoints *c, const char *state_path,
+                           tl_checkpoint *out)
 {
     tl_bytes state, model;
     const char *want;
@@ -203,21 +224,25 @@ static tl_status load_pair(tl_arena *a, const tl_checkpoints *c, const char *sta
     TL_TRY(tl_file_read(a, state_path, 0, &state));
     TL_TRY(tl_unseal(a, c->key, state_path, state, &state));
     TL_TRY(tl_checkpoint_parse(a, state, out, &want));
-    out->path = tl_checkpoint_path(a, c, out->state.batch ? INTERRUPTED : out->state.epoch, model_suffix(c));
+    out->path = tl_checkpoint_path(a, c, out->state.batch ? INTERRUPTED : out->state.epoch,
+                                   model_suffix(c));
     TL_NEW(out->path);
     TL_TRY(tl_file_read(a, out->path, 0, &model));
     TL_TRY(tl_checksum(model, sum));
-    TL_CHECK(!strcmp(sum, want), TL_EFORMAT, "the model '%s' is not the one it belongs to", out->path);
+    TL_CHECK(!strcmp(sum, want), TL_EFORMAT, "the model '%s' is not the one it belongs to",
+             out->path);
     TL_TRY(tl_unseal(a, c->key, out->path, model, &model));
     return tl_model_unpack(a, model, &out->model);
 }
 
 static bool newer(const tl_checkpoint *a, const tl_checkpoint *b)
 {
-    return !b->model || a->state.epoch > b->state.epoch || (a->state.epoch == b->state.epoch && a->state.batch > b->state.batch);
+    return !b->model || a->state.epoch > b->state.epoch ||
+           (a->state.epoch == b->state.epoch && a->state.batch > b->state.batch);
 }
 
-tl_status tl_checkpoint_find(tl_arena *a, const tl_checkpoints *c, tl_checkpoint *out, const char **notes)
+tl_status tl_checkpoint_find(tl_arena *a, const tl_checkpoints *c, tl_checkpoint *out,
+                             const char **notes)
 {
     tl_list names;
     tl_text t = tl_text_new(a);
@@ -235,7 +260,8 @@ tl_status tl_checkpoint_find(tl_arena *a, const tl_checkpoints *c, tl_checkpoint
         tl_status s = load_pair(a, c, path, &p);
         if (s == TL_ENOMEM) return s;
         if (s) tl_textf(&t, "warning: the checkpoint '%s' is passed over: %s\n", path, tl_errmsg());
-        else if (newer(&p, out)) *out = p;
+        else if (newer(&p, out))
+            *out = p;
     }
     *notes = tl_text_end(&t);
     return *notes ? TL_OK : TL_ENOMEM;
@@ -243,8 +269,10 @@ tl_status tl_checkpoint_find(tl_arena *a, const tl_checkpoints *c, tl_checkpoint
 
 tl_status tl_checkpoint_restore(const tl_checkpoint *c, tl_weights *w)
 {
-    TL_CHECK(floats_of(w) * sizeof(float) == c->arrays.n, TL_EFORMAT, "the checkpoint '%s' was made with another optimizer or other frozen layers; "
-             "resume with the settings it was started with, or train anew in another folder", c->path);
+    TL_CHECK(floats_of(w) * sizeof(float) == c->arrays.n, TL_EFORMAT,
+             "the checkpoint '%s' was made with another optimizer or other frozen layers; "
+             "resume with the settings it was started with, or train anew in another folder",
+             c->path);
     tl_arena *a = tl_arena_new();
     TL_NEW(a);
     float *arrays = tl_alloc_raw(a, c->arrays.n); /* the file's are not aligned */

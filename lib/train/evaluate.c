@@ -2,8 +2,9 @@
 #include "train.h"
 #include <string.h>
 
-static tl_status count(const tl_dataset *d, const tl_batch *b, const float *p, int classes, tl_confusion *out,
-                       tl_status (*each)(void *ctx, const tl_prediction *p), void *ctx)
+static tl_status count(const tl_dataset *d, const tl_batch *b, const float *p, int classes,
+                       tl_confusion *out, tl_status (*each)(void *ctx, const tl_prediction *p),
+                       void *ctx)
 {
     const tl_sample *sample = d->sample.at;
     for (int i = 0; i < b->n; i++, p += classes) {
@@ -14,8 +15,9 @@ static tl_status count(const tl_dataset *d, const tl_batch *b, const float *p, i
     return TL_OK;
 }
 
-tl_status tl_evaluate(tl_plan *plan, const tl_model *m, const tl_dataset *d, tl_loader *l, tl_confusion *out,
-                      tl_status (*each)(void *ctx, const tl_prediction *p), void *ctx)
+tl_status tl_evaluate(tl_plan *plan, const tl_model *m, const tl_dataset *d, tl_loader *l,
+                      tl_confusion *out, tl_status (*each)(void *ctx, const tl_prediction *p),
+                      void *ctx)
 {
     tl_tensor x = tl_plan_value(plan, m->image), y = tl_plan_value(plan, m->answer);
     const tl_batch *b;

@@ -1,4 +1,5 @@
-/* confusion.c - the confusion matrix and the table of precision, recall and F1. SPDX-License-Identifier: MIT
+/* confusion.c - the confusion matrix and the table of precision, recall and F1.
+ * SPDX-License-Identifier: MIT
  *
  * Names and averages are scikit-learn's classification_report, which the original prints. */
 #include "text.h"
@@ -9,7 +10,10 @@
 
 tl_status tl_confusion_init(tl_arena *a, int classes, int top_k, tl_confusion *m)
 {
-    *m = (tl_confusion){ .classes = classes, .top_k = top_k < 1 ? 1 : top_k > classes ? classes : top_k };
+    *m = (tl_confusion){ .classes = classes,
+                         .top_k = top_k < 1         ? 1
+                                  : top_k > classes ? classes
+                                                    : top_k };
     TL_NEW(m->confusion = tl_new(a, int64_t, (size_t)classes * (size_t)classes));
     return TL_OK;
 }
@@ -24,18 +28,23 @@ void tl_confusion_add(tl_confusion *m, const float *p, const int *label, int n)
         m->confusion[(size_t)label[i] * (size_t)m->classes + (size_t)best]++;
         m->top += above < m->top_k;
         m->n++;
-        m->loss -= log(p[label[i]] < 1e-7f ? 1e-7 : (double)p[label[i]]); /* Keras' epsilon; NaN stays */
+        m->loss -=
+            log(p[label[i]] < 1e-7f ? 1e-7 : (double)p[label[i]]); /* Keras' epsilon; NaN stays */
     }
 }
 
 double tl_confusion_accuracy(const tl_confusion *m)
 {
     int64_t hits = 0;
-    for (int k = 0; k < m->classes; k++) hits += m->confusion[(size_t)k * (size_t)m->classes + (size_t)k];
+    for (int k = 0; k < m->classes; k++)
+        hits += m->confusion[(size_t)k * (size_t)m->classes + (size_t)k];
     return m->n ? (double)hits / (double)m->n : 0;
 }
 
-typedef struct { double precision, recall, f1; int64_t support; } row;
+typedef struct {
+    double precision, recall, f1;
+    int64_t support;
+} row;
 
 static row row_of(const tl_confusion *m, int k)
 {
@@ -67,7 +76,8 @@ static int characters(const char *utf8)
 static void print_row(tl_text *t, int width, const char *name, row r)
 {
     width += (int)strlen(name) - characters(name); /* printf pads by bytes */
-    tl_textf(t, "%*s  %9.2f %9.2f %9.2f %9lld\n", width, name, r.precision, r.recall, r.f1, (long long)r.support);
+    tl_textf(t, "%*s  %9.2f %9.2f %9.2f %9lld\n", width, name, r.precision, r.recall, r.f1,
+             (long long)r.support);
 }
 
 /* As numpy prints a matrix: all columns as wide as the widest number. */
@@ -82,7 +92,8 @@ static void print_matrix(const tl_confusion *m, tl_text *t)
     tl_textf(t, "Confusion Matrix\n");
     for (size_t i = 0; i < c; i++) {
         tl_textf(t, "%s", i ? " [" : "[[");
-        for (size_t j = 0; j < c; j++) tl_textf(t, "%s%*lld", j ? " " : "", width, (long long)m->confusion[i * c + j]);
+        for (size_t j = 0; j < c; j++)
+            tl_textf(t, "%s%*lld", j ? " " : "", width, (long long)m->confusion[i * c + j]);
         tl_textf(t, "%s\n", i + 1 < c ? "]" : "]]");
     }
 }
@@ -98,12 +109,14 @@ static void print_classes(const tl_confusion *m, tl_text *t, const char *const *
         add_share(&macro, r, even);
         add_share(&weighted, r, share);
     }
-    tl_textf(t, "\n%*s  %9s %9s %9.2f %9lld\n", width, "accuracy", "", "", tl_confusion_accuracy(m), (long long)m->n);
+    tl_textf(t, "\n%*s  %9s %9s %9.2f %9lld\n", width, "accuracy", "", "", tl_confusion_accuracy(m),
+             (long long)m->n);
     print_row(t, width, "macro avg", macro);
     print_row(t, width, "weighted avg", weighted);
 }
 
-tl_status tl_confusion_report(const tl_confusion *m, tl_arena *a, const tl_list *classes, const char **text)
+tl_status tl_confusion_report(const tl_confusion *m, tl_arena *a, const tl_list *classes,
+                              const char **text)
 {
     tl_text t = tl_text_new(a);
     double n = m->n ? (double)m->n : 1;
@@ -112,9 +125,11 @@ tl_status tl_confusion_report(const tl_confusion *m, tl_arena *a, const tl_list 
         int own = characters(((const char *const *)classes->at)[k]);
         if (own > width) width = own;
     }
-    tl_textf(&t, "Evaluation Loss: %.6f\nEvaluation Top %d accuracy: %.6f\n", m->loss / n, m->top_k, (double)m->top / n);
+    tl_textf(&t, "Evaluation Loss: %.6f\nEvaluation Top %d accuracy: %.6f\n", m->loss / n, m->top_k,
+             (double)m->top / n);
     print_matrix(m, &t);
-    tl_textf(&t, "Classification Report\n%*s  %9s %9s %9s %9s\n\n", width, "", "precision", "recall", "f1-score", "support");
+    tl_textf(&t, "Classification Report\n%*s  %9s %9s %9s %9s\n\n", width, "", "precision",
+             "recall", "f1-score", "support");
     print_classes(m, &t, classes->at, width);
     *text = tl_text_end(&t);
     return *text ? TL_OK : TL_ENOMEM;

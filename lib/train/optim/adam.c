@@ -5,7 +5,8 @@
 #include "train.h"
 #include <math.h>
 
-static void update(const tl_optimizer *c, float rate, long step, float *w, const float *g, float *const *slot, size_t n)
+static void update(const tl_optimizer *c, float rate, long step, float *w, const float *g,
+                   float *const *slot, size_t n)
 {
     double t = (double)step + 1, lr = (double)tl_decayed(rate, c->decay, step);
     double size = lr * sqrt(1 - pow((double)c->beta2, t)) / (1 - pow((double)c->beta1, t));

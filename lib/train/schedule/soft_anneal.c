@@ -13,4 +13,6 @@ static double rate(const tl_schedule *c, long step, long total)
     return base;
 }
 
-const tl_scheduler tl_scheduler_soft_anneal = { "soft_anneal", "warms up, then is divided by annealing_divider at each point", rate };
+const tl_scheduler tl_scheduler_soft_anneal = {
+    "soft_anneal", "warms up, then is divided by annealing_divider at each point", rate
+};

@@ -7,7 +7,10 @@
 static double rate(const tl_schedule *c, long step, long total)
 {
     long every = (long)((double)total * (double)c->step_size) / 100;
-    return every > 0 ? (double)c->base * pow((double)c->gamma, (double)step / (double)every) : (double)c->base;
+    return every > 0 ? (double)c->base * pow((double)c->gamma, (double)step / (double)every)
+                     : (double)c->base;
 }
 
-const tl_scheduler tl_scheduler_step = { "step", "falls by gamma every step_size percent of the training, smoothly", rate };
+const tl_scheduler tl_scheduler_step = {
+    "step", "falls by gamma every step_size percent of the training, smoothly", rate
+};
