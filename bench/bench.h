@@ -40,12 +40,20 @@ static inline double peak_memory(void)
 /* The networks of the table, as peers.py builds them: resnet18, resnet50, mobilenet_v2. */
 static inline tl_status bench_net(tl_arena *a, const char *name, tl_model **m)
 {
-    tl_model_conf c = { .conf = { .bn = true, .pooling = true, .bn_eps = 1e-5f, .bn_momentum = 0.9f }, .head = tl_head_at(0),
-                        .c = 3, .h = SIDE, .w = SIDE, .classes = CLASSES, .seed = 1 };
+    tl_model_conf c = {
+        .conf = { .bn = true, .pooling = true, .bn_eps = 1e-5f, .bn_momentum = 0.9f },
+        .head = tl_head_at(0),
+        .c = 3,
+        .h = SIDE,
+        .w = SIDE,
+        .classes = CLASSES,
+        .seed = 1
+    };
     int layers = 0;
     char arch[32];
     if (sscanf(name, "resnet%d", &layers) == 1) name = "resnet";
-    else c.conf.act.max = 6;
+    else
+        c.conf.act.max = 6;
     snprintf(arch, sizeof arch, "%s", name);
     TL_TRY(tl_backbone_find(arch, layers, &c.backbone));
     return tl_model_build(a, &c, m);
@@ -58,13 +66,17 @@ static inline void fill_noise(tl_tensor t)
 }
 
 /* ---- Where the time goes, by kind of operation ---- */
-typedef struct { char name[40]; double forward, backward; } bench_kind;
+typedef struct {
+    char name[40];
+    double forward, backward;
+} bench_kind;
 
 static inline const char *kind_name(const tl_node *d, char text[40])
 {
     const tl_conv2d *c = d->attr;
     if (d->op != &tl_op_conv2d) snprintf(text, 40, "%s", d->op->name);
-    else snprintf(text, 40, "%s %dx%d", c->groups > 1 ? "depthwise" : "conv2d", c->k, c->k);
+    else
+        snprintf(text, 40, "%s %dx%d", c->groups > 1 ? "depthwise" : "conv2d", c->k, c->k);
     return text;
 }
 
@@ -84,7 +96,9 @@ static inline void print_profile(const tl_plan *p, int runs, double seconds)
     printf("%-16s %9s %9s %7s\n", "milliseconds", "forward", "backward", "share");
     for (k = 0; k < n; k++) {
         double both = kinds[k].forward + kinds[k].backward;
-        if (both > 0.01) printf("%-16s %9.2f %9.2f %6.1f%%\n", kinds[k].name, kinds[k].forward, kinds[k].backward, both / seconds / 10);
+        if (both > 0.01)
+            printf("%-16s %9.2f %9.2f %6.1f%%\n", kinds[k].name, kinds[k].forward,
+                   kinds[k].backward, both / seconds / 10);
     }
 }
 #endif

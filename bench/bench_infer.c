@@ -2,8 +2,9 @@
  *
  *     bench_infer NET [BATCH [RUNS [FILE]]]    resnet18, resnet50 or mobilenet_v2; 1; 20
  *
- * Batch norm folded, weights constant, 224x224 pictures, f32. Prints milliseconds per run (median after two that warm up).
- * FILE: also write the network there as ONNX, for a peer to run. PROFILE=1: also where the time goes. */
+ * Batch norm folded, weights constant, 224x224 pictures, f32. Prints milliseconds per run (median
+ * after two that warm up). FILE: also write the network there as ONNX, for a peer to run.
+ * PROFILE=1: also where the time goes. */
 #include "bench.h"
 #include "pass.h"
 

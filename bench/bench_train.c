@@ -3,8 +3,8 @@
  *     bench_train NET [STEPS [BATCH]]          resnet18, resnet50 or mobilenet_v2; 10; 16
  *     PROFILE=1 bench_train NET ...            and where the time goes, by kind of operation
  *
- * A step is forward, backward and SGD with momentum, on 224x224 pictures, f32. Prints milliseconds per step (median after a
- * step that warms up) and peak memory in MB. */
+ * A step is forward, backward and SGD with momentum, on 224x224 pictures, f32. Prints milliseconds
+ * per step (median after a step that warms up) and peak memory in MB. */
 #include "bench.h"
 #include "train.h"
 
@@ -19,7 +19,8 @@ static tl_status bench(tl_arena *a, const char *net, int steps, int batch)
     TL_NEW(ms);
     TL_TRY(bench_net(a, net, &m));
     tl_val loss = tl_head_at(0)->loss(m->g, m->raw, &target);
-    TL_TRY(tl_plan_new(m->g, a, &(tl_plan_conf){ .batch = batch, .train = true, .loss = loss }, &p));
+    TL_TRY(
+        tl_plan_new(m->g, a, &(tl_plan_conf){ .batch = batch, .train = true, .loss = loss }, &p));
     TL_TRY(tl_weights_new(a, p, &recipe, &w));
     fill_noise(tl_plan_value(p, m->image));
     for (int i = 0; i < batch; i++) tl_plan_value(p, target).f[i * CLASSES + i] = 1;
@@ -38,7 +39,8 @@ static tl_status bench(tl_arena *a, const char *net, int steps, int batch)
     printf("train %s ms %.1f MB %.0f\n", net, 1e3 * step, peak_memory());
     if (!p->seconds) return TL_OK;
     print_profile(p, steps, step);
-    printf("%-16s %19.1f %6.1f%%\n", "optimizer", 1e3 * update / steps, 100 * update / steps / step);
+    printf("%-16s %19.1f %6.1f%%\n", "optimizer", 1e3 * update / steps,
+           100 * update / steps / step);
     return TL_OK;
 }
 

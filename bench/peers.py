@@ -10,6 +10,7 @@ Prints what bench_train and bench_infer print. The networks are torchvision's, c
 original toolkit's differ, so that both sides do the same work: ResNets have a projection in the
 first unit, and the bottleneck's stride is on its first convolution.
 """
+
 import os
 import resource
 import statistics
@@ -21,6 +22,7 @@ THREADS = int(os.environ.get("OMP_NUM_THREADS", "2"))
 
 def resnet(net):
     from torch import nn
+
     first = net.layer1[0]
     if first.downsample is None:
         first.downsample = nn.Sequential(nn.Conv2d(64, 64, 1, bias=False), nn.BatchNorm2d(64))
@@ -32,6 +34,7 @@ def resnet(net):
 
 def build(name):
     import torchvision
+
     net = getattr(torchvision.models, name)(num_classes=1000)
     if name == "mobilenet_v2":
         net.classifier[0].p = 0.0
@@ -55,6 +58,7 @@ def report(what, ms):
 
 def train(name, layout, steps=10, batch=16):
     import torch
+
     torch.set_num_threads(THREADS)
     torch.manual_seed(1)
     form = torch.channels_last if layout == "nhwc" else torch.contiguous_format
@@ -74,6 +78,7 @@ def train(name, layout, steps=10, batch=16):
 def infer(path, runs=20):
     import numpy as np
     import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = THREADS
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

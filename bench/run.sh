@@ -3,9 +3,9 @@
 #
 #     B=build ROUNDS=5 STEPS=3 PYTHON=python3 PICTURES=FOLDER NETS="resnet18 ..." bench/run.sh
 #
-# Peers are used when $PYTHON has them (torch and torchvision, onnxruntime). Ours and theirs take turns, so that a busy
-# or throttled machine is as unfair to one as to the other; the table shows medians over the rounds, and ratios, which
-# are what to look at: above 1, we are faster, or need less memory. Goals are those in docs/design.md.
+# Peers are used when $PYTHON has them (torch and torchvision, onnxruntime). Ours and theirs take turns, so that
+# a busy or throttled machine is as unfair to one as to the other; the table shows medians over the rounds, and
+# ratios, which are what to look at: above 1, we are faster, or need less memory.
 set -eu
 B=${B:-build} ROUNDS=${ROUNDS:-5} STEPS=${STEPS:-3} PYTHON=${PYTHON:-python3}
 PICTURES=${PICTURES:-examples/vehicles/train}

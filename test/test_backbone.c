@@ -1,10 +1,11 @@
 /* test_backbone.c - backbones against the original's layer tables. SPDX-License-Identifier: MIT
  *
- * Two oracles. The small table `totals` below was computed from the original's layer lists and is always checked.
- * Where ../shared has those lists (backbone_layers.tsv, a row a layer), every layer is compared: name, type, kernel,
- * stride, channels, size, parameters, and which layers it reads. Layers that the original leaves to Keras to name
- * (activation_7, add_3) have names of our own and are found by what they read; its ZeroPadding2D layers are the
- * padding of our convolutions. The pretrained trunk in models/ is here too, because its keys are those names. */
+ * Two oracles. The small table `totals` below was computed from the original's layer lists and is
+ * always checked. Where ../shared has those lists (backbone_layers.tsv, a row a layer), every layer
+ * is compared: name, type, kernel, stride, channels, size, parameters, and which layers it reads.
+ * Layers that the original leaves to Keras to name (activation_7, add_3) have names of our own and
+ * are found by what they read; its ZeroPadding2D layers are the padding of our convolutions. The
+ * pretrained trunk in models/ is here too, because its keys are those names. */
 #include "field.h"
 #include "net.h"
 #include <math.h>
@@ -16,9 +17,20 @@
 
 #define TABLE "../shared/reference/tlt/backbone_layers.tsv"
 
-typedef struct { const char *arch; int layers; bool pooling, all_projections; const char *name, *variant; } net_row;
-typedef struct { net_row net; size_t params; double mmacs; int c, hw; } total;
-static const total totals[] = { /* at 3x224x224, batch norm, no biases */
+typedef struct {
+    const char *arch;
+    int layers;
+    bool pooling, all_projections;
+    const char *name, *variant;
+} net_row;
+typedef struct {
+    net_row net;
+    size_t params;
+    double mmacs;
+    int c, hw;
+} total;
+static const total totals[] = {
+    /* at 3x224x224, batch norm, no biases */
     { { "resnet", 10, false, true, "resnet10", "det" }, 4915904, 1441.054720, 512, 14 },
     { { "resnet", 10, true, false, "resnet10", "pool_noproj" }, 4915904, 901.562368, 512, 7 },
     { { "resnet", 18, false, true, "resnet18", "det" }, 11542464, 3149.447168, 512, 14 },
@@ -29,15 +41,24 @@ static const total totals[] = { /* at 3x224x224, batch norm, no biases */
     { { "resnet", 50, true, false, "resnet50", "pool_noproj" }, 23561152, 3855.925248, 2048, 7 },
     { { "resnet", 101, false, true, "resnet101", "det" }, 75094976, 16957.882368, 2048, 14 },
     { { "resnet", 101, true, false, "resnet101", "pool_noproj" }, 42605504, 7568.146432, 2048, 7 },
-    { { "mobilenet_v1", 0, false, false, "mobilenet_v1", "stride32" }, 3228864, 567.716352, 1024, 7 },
-    { { "mobilenet_v2", 0, false, false, "mobilenet_v2", "stride32" }, 2257984, 299.494272, 1280, 7 },
+    { { "mobilenet_v1", 0, false, false, "mobilenet_v1", "stride32" },
+      3228864,
+      567.716352,
+      1024,
+      7 },
+    { { "mobilenet_v2", 0, false, false, "mobilenet_v2", "stride32" },
+      2257984,
+      299.494272,
+      1280,
+      7 },
     { { "squeezenet", 0, false, false, "squeezenet", "det" }, 735424, 787.161088, 512, 14 },
 };
 
 static const tl_backbone_conf with_bn = { .bn = true };
 
 /* The backbone alone, without weights. */
-static tl_graph *build(tl_arena *a, const tl_backbone *b, const tl_backbone_conf *c, int channels, int size, tl_pyramid *p)
+static tl_graph *build(tl_arena *a, const tl_backbone *b, const tl_backbone_conf *c, int channels,
+                       int size, tl_pyramid *p)
 {
     tl_graph *g = tl_graph_new(a);
     assert_non_null(g);
@@ -77,10 +98,34 @@ static void test_totals(void **state)
 }
 
 /* ---- Layer by layer ---- */
-enum { BACKBONE, VARIANT, INDEX, LAYER, TYPE, KERNEL, STRIDE, PADDING, CIN, COUT, SIZE, PARAMS, ATTR, INPUTS, COLUMNS };
+enum {
+    BACKBONE,
+    VARIANT,
+    INDEX,
+    LAYER,
+    TYPE,
+    KERNEL,
+    STRIDE,
+    PADDING,
+    CIN,
+    COUT,
+    SIZE,
+    PARAMS,
+    ATTR,
+    INPUTS,
+    COLUMNS
+};
 
-typedef struct { char name[64]; int node; } known; /* a layer of the original and our node for it */
-typedef struct { tl_graph *g; known at[512]; int n; bool *seen; } matcher;
+typedef struct {
+    char name[64];
+    int node;
+} known; /* a layer of the original and our node for it */
+typedef struct {
+    tl_graph *g;
+    known at[512];
+    int n;
+    bool *seen;
+} matcher;
 
 static int look(const matcher *m, const char *name)
 {
@@ -101,8 +146,15 @@ static bool named_by_keras(const char *name)
 static const char *op_of(const char *type)
 {
     static const char *const ops[][2] = {
-        { "InputLayer", "input" }, { "Conv2D", "conv2d" }, { "DepthwiseConv2D", "conv2d" }, { "BatchNormalization", "bn" },
-        { "Activation", "relu" }, { "ReLU", "relu" }, { "Add", "add" }, { "Concatenate", "concat" }, { "MaxPooling2D", "maxpool" },
+        { "InputLayer", "input" },
+        { "Conv2D", "conv2d" },
+        { "DepthwiseConv2D", "conv2d" },
+        { "BatchNormalization", "bn" },
+        { "Activation", "relu" },
+        { "ReLU", "relu" },
+        { "Add", "add" },
+        { "Concatenate", "concat" },
+        { "MaxPooling2D", "maxpool" },
     };
     for (int i = 0; i < TL_LEN(ops); i++)
         if (!strcmp(ops[i][0], type)) return ops[i][1];
@@ -116,7 +168,9 @@ static int find(const matcher *m, char *const *col, const int *in, int nx)
     if (!named_by_keras(col[LAYER])) return tl_graph_find(m->g, col[LAYER]);
     for (int i = 0; i < m->g->n; i++) {
         const tl_node *d = &m->g->node[i];
-        if (!strcmp(d->op->name, op_of(col[TYPE])) && d->nx == nx && !memcmp(d->x, in, (size_t)nx * sizeof *in)) return i;
+        if (!strcmp(d->op->name, op_of(col[TYPE])) && d->nx == nx &&
+            !memcmp(d->x, in, (size_t)nx * sizeof *in))
+            return i;
     }
     return -1;
 }
@@ -127,8 +181,9 @@ static void check_attributes(const tl_node *d, const tl_node *x, char *const *co
     double eps = 0, momentum = 0;
     if (d->op == &tl_op_conv2d) {
         const tl_conv2d *c = d->attr;
-        assert_int_equal(sscanf(col[KERNEL], "%dx", &k) + sscanf(col[STRIDE], "%d", &stride) + sscanf(col[CIN], "%d", &cin)
-                             + sscanf(col[ATTR], "bias=%d", &bias), 4);
+        assert_int_equal(sscanf(col[KERNEL], "%dx", &k) + sscanf(col[STRIDE], "%d", &stride) +
+                             sscanf(col[CIN], "%d", &cin) + sscanf(col[ATTR], "bias=%d", &bias),
+                         4);
         assert_int_equal(c->k, k);
         assert_int_equal(c->stride, stride);
         assert_int_equal(x->s.c, cin);
@@ -151,7 +206,9 @@ static void check_node(const tl_graph *g, int i, char *const *col, const int *in
     const tl_node *d = &g->node[i];
     int cout = 0, h = 0, w = 0;
     size_t params = 0, want = 0;
-    assert_int_equal(sscanf(col[COUT], "%d", &cout) + sscanf(col[SIZE], "%dx%d", &h, &w) + sscanf(col[PARAMS], "%zu", &want), 4);
+    assert_int_equal(sscanf(col[COUT], "%d", &cout) + sscanf(col[SIZE], "%dx%d", &h, &w) +
+                         sscanf(col[PARAMS], "%zu", &want),
+                     4);
     for (int k = 0; k < TL_MAX_PARAM; k++) params += tl_dims_count(d->p[k].dims);
     assert_string_equal(d->op->name, op_of(col[TYPE]));
     assert_int_equal(d->s.c, cout);
@@ -166,7 +223,8 @@ static void check_node(const tl_graph *g, int i, char *const *col, const int *in
 static void check_row(matcher *m, char **col)
 {
     int in[TL_MAX_IN], nx = 0, i;
-    for (char *name = strtok(col[INPUTS], ",\n"); name; name = strtok(NULL, ",\n")) in[nx++] = look(m, name);
+    for (char *name = strtok(col[INPUTS], ",\n"); name; name = strtok(NULL, ",\n"))
+        in[nx++] = look(m, name);
     if (!strcmp(col[TYPE], "ZeroPadding2D") || !strcmp(col[TYPE], "AveragePooling2D")) {
         i = in[0]; /* of our convolutions; the last pooling of ResNets is left out, see resnet.c */
     } else {
@@ -191,7 +249,8 @@ static int check_layers(FILE *f, const net_row *r)
     while (fgets(line, sizeof line, f)) {
         char *rest = line;
         for (int k = 0; k < COLUMNS; k++) col[k] = rest ? strsep(&rest, "\t") : line + strlen(line);
-        if (!strcmp(col[BACKBONE], r->name) && !strcmp(col[VARIANT], r->variant)) check_row(&m, col);
+        if (!strcmp(col[BACKBONE], r->name) && !strcmp(col[VARIANT], r->variant))
+            check_row(&m, col);
     }
     for (int i = 0; i < m.g->n; i++)
         if (!m.seen[i]) fail_msg("%s: the original has no layer '%s'", r->name, m.g->node[i].name);
@@ -207,7 +266,8 @@ static void test_layers(void **state)
         print_message("skipped: no %s, layers not compared one by one\n", TABLE);
         skip();
     }
-    for (int i = 0; i < TL_LEN(totals); i++) assert_in_range(check_layers(f, &totals[i].net), 40, 512);
+    for (int i = 0; i < TL_LEN(totals); i++)
+        assert_in_range(check_layers(f, &totals[i].net), 40, 512);
     fclose(f);
 }
 
@@ -229,7 +289,8 @@ static void test_freeze_blocks(void **state)
         tl_arena *a = tl_arena_new();
         tl_pyramid p;
         tl_graph *g = build_row(a, &totals[i].net, &p);
-        TL_EACH_PARAM(g, n, k) assert_int_equal(g->node[n].block, block_of(totals[i].net.arch, g->node[n].name));
+        TL_EACH_PARAM(g, n, k)
+        assert_int_equal(g->node[n].block, block_of(totals[i].net.arch, g->node[n].name));
         tl_arena_free(a);
     }
 }
@@ -255,8 +316,12 @@ static void test_every_option(void **state)
         assert_true(b->arch[0] && b->brief && b->brief[0]);
         for (int o = 0; o < ALL; o++) {
             tl_arena *a = tl_arena_new();
-            tl_backbone_conf c = { .bn = o & BN, .bias = o & BIAS, .pooling = o & POOLING, .all_projections = o & PROJECTIONS,
-                                   .alpha = o & SMALL ? 0.5f : 0, .act = { .max = o & BN ? 6 : 0 } };
+            tl_backbone_conf c = { .bn = o & BN,
+                                   .bias = o & BIAS,
+                                   .pooling = o & POOLING,
+                                   .all_projections = o & PROJECTIONS,
+                                   .alpha = o & SMALL ? 0.5f : 0,
+                                   .act = { .max = o & BN ? 6 : 0 } };
             tl_pyramid p;
             int size = o & SMALL ? 64 : 224;
             tl_graph *g = build(a, b, &c, o & GRAY ? 1 : 3, size, &p);
@@ -267,7 +332,8 @@ static void test_every_option(void **state)
     }
 }
 
-/* Both heads on every backbone: scores for each class. A family's own head may need the size it was made for. */
+/* Both heads on every backbone: scores for each class. A family's own head may need the size it was
+ * made for. */
 static void test_every_head(void **state)
 {
     const tl_backbone *b;
@@ -312,7 +378,12 @@ static void test_find(void **state)
 
 static tl_model *new_mobilenet(tl_arena *a, float alpha)
 {
-    tl_model_conf c = { .head = tl_head_at(0), .conf = { .bn = true, .alpha = alpha }, .c = 3, .h = 64, .w = 64, .classes = 5 };
+    tl_model_conf c = { .head = tl_head_at(0),
+                        .conf = { .bn = true, .alpha = alpha },
+                        .c = 3,
+                        .h = 64,
+                        .w = 64,
+                        .classes = 5 };
     tl_model *m;
     assert_int_equal(tl_backbone_find("mobilenet_v2", 0, &c.backbone), TL_OK);
     assert_int_equal(tl_model_build(a, &c, &m), TL_OK);
@@ -340,14 +411,16 @@ static void test_trunk(void **state)
     assert_int_equal(t.skipped, 0);
     assert_int_equal(t.fresh, 1);
     assert_non_null(strstr(t.text, "predictions"));
-    const tl_node *bn = &m->g->node[tl_graph_find(m->g, "bn_conv1")], *relu = &m->g->node[tl_graph_find(m->g, "re_lu_0")];
+    const tl_node *bn = &m->g->node[tl_graph_find(m->g, "bn_conv1")],
+                  *relu = &m->g->node[tl_graph_find(m->g, "re_lu_0")];
     assert_true(fabs((double)((const tl_bn *)bn->attr)->eps - 1e-5) < 1e-9);
     assert_true(fabs((double)((const tl_relu *)relu->attr)->max - 6) < 1e-6);
 
     assert_int_equal(tl_model_pack(trunk, a, &(tl_save_opts){ .half = true }, &file), TL_OK);
     assert_int_equal(tl_model_unpack(a, file, &again), TL_OK);
     assert_true(tl_model_is_trunk(again));
-    assert_int_equal(tl_model_transfer(new_mobilenet(a, 0.5f), trunk, false, false, 1, &t), TL_ESPEC);
+    assert_int_equal(tl_model_transfer(new_mobilenet(a, 0.5f), trunk, false, false, 1, &t),
+                     TL_ESPEC);
     assert_non_null(strstr(tl_errmsg(), "alpha"));
     tl_arena_free(a);
 }
@@ -355,8 +428,9 @@ static void test_trunk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_totals), cmocka_unit_test(test_layers), cmocka_unit_test(test_freeze_blocks),
-        cmocka_unit_test(test_every_option), cmocka_unit_test(test_every_head), cmocka_unit_test(test_find),
+        cmocka_unit_test(test_totals),        cmocka_unit_test(test_layers),
+        cmocka_unit_test(test_freeze_blocks), cmocka_unit_test(test_every_option),
+        cmocka_unit_test(test_every_head),    cmocka_unit_test(test_find),
         cmocka_unit_test(test_trunk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,9 @@
 /* test_golden.c - training steps and features against PyTorch's. SPDX-License-Identifier: MIT
  *
- * The files in test/data/golden are made by tools/make_goldens.py, which explains them. They hold a run in double precision,
- * and how far PyTorch's own float32 runs are from it; we may be SLACK times as far, since rounding errors grow from step to
- * step unevenly and a few runs are a small sample. TLC_GOLDEN=1 prints both, side by side. */
+ * The files in test/data/golden are made by tools/make_goldens.py, which explains them. They hold a
+ * run in double precision, and how far PyTorch's own float32 runs are from it; we may be SLACK
+ * times as far, since rounding errors grow from step to step unevenly and a few runs are a small
+ * sample. TLC_GOLDEN=1 prints both, side by side. */
 #include "train.h"
 #include "support.h"
 #include <stdio.h>
@@ -24,24 +25,27 @@ static void noise(const char *name, float scale, float offset, float *f, size_t 
     }
 }
 
-typedef struct { double loss, norm, entry; } deviation;
+typedef struct {
+    double loss, norm, entry;
+} deviation;
 
 typedef struct {
-    tl_arena  *arena;
-    tl_model  *m;
-    tl_plan   *plan;
-    tl_val     loss;
-    tl_recipe  recipe;
+    tl_arena *arena;
+    tl_model *m;
+    tl_plan *plan;
+    tl_val loss;
+    tl_recipe recipe;
     tl_weights w;
-    float      rate;
-    int        step;
-    deviation  ours, torch; /* from the run in double, of this step */
-    bool       show;        /* TLC_GOLDEN */
+    float rate;
+    int step;
+    deviation ours, torch; /* from the run in double, of this step */
+    bool show;             /* TLC_GOLDEN */
 } run;
 
 static void set_parameters(tl_graph *g)
 {
-    TL_EACH_PARAM(g, i, k) {
+    TL_EACH_PARAM(g, i, k)
+    {
         tl_param *p = &g->node[i].p[k];
         const tl_param_def *def = &g->node[i].op->param[k];
         size_t n = tl_dims_count(p->dims);
@@ -53,14 +57,17 @@ static void set_parameters(tl_graph *g)
 
 static void begin(run *r, const char *arch, int layers, const tl_backbone_conf *conf, float rate)
 {
-    tl_model_conf c = { .conf = *conf, .head = tl_head_at(0), .c = 3, .h = SIZE, .w = SIZE, .classes = CLASSES };
+    tl_model_conf c = {
+        .conf = *conf, .head = tl_head_at(0), .c = 3, .h = SIZE, .w = SIZE, .classes = CLASSES
+    };
     tl_val target;
     *r = (run){ .arena = tl_arena_new(), .rate = rate, .show = getenv("TLC_GOLDEN") };
     ok(tl_backbone_find(arch, layers, &c.backbone));
     ok(tl_model_build(r->arena, &c, &r->m));
     set_parameters(r->m->g);
     r->loss = c.head->loss(r->m->g, r->m->raw, &target);
-    ok(tl_plan_new(r->m->g, r->arena, &(tl_plan_conf){ .batch = BATCH, .train = true, .loss = r->loss }, &r->plan));
+    ok(tl_plan_new(r->m->g, r->arena,
+                   &(tl_plan_conf){ .batch = BATCH, .train = true, .loss = r->loss }, &r->plan));
     r->recipe.optimizer = (tl_optimizer){ .kind = TL_SGD, .momentum = 0.9f };
     r->recipe.block_decay = 1;
     ok(tl_weights_new(r->arena, r->plan, &r->recipe, &r->w));
@@ -98,8 +105,10 @@ static void compare(run *r, const char *name, bool stat, const double want[5])
 static void end_step(run *r)
 {
     if (r->show)
-        print_message("  step %d: ours %.1e %.1e %.1e, allowed %.1e %.1e %.1e (loss, norm, entry)\n", r->step, r->ours.loss, r->ours.norm,
-                      r->ours.entry, SLACK * r->torch.loss, SLACK * r->torch.norm, SLACK * r->torch.entry);
+        print_message(
+            "  step %d: ours %.1e %.1e %.1e, allowed %.1e %.1e %.1e (loss, norm, entry)\n", r->step,
+            r->ours.loss, r->ours.norm, r->ours.entry, SLACK * r->torch.loss, SLACK * r->torch.norm,
+            SLACK * r->torch.entry);
     assert_true(r->ours.loss <= SLACK * r->torch.loss);
     assert_true(r->ours.norm <= SLACK * r->torch.norm);
     assert_true(r->ours.entry <= SLACK * r->torch.entry);
@@ -123,14 +132,17 @@ static void replay(run *r, const char *path)
     assert_non_null(f);
     while (fgets(line, sizeof line, f)) {
         double v[5] = { 0 };
-        int n = sscanf(line, "%7s %d %63s %lf %lf %lf %lf %lf", kind, &step, name, v, v + 1, v + 2, v + 3, v + 4);
+        int n = sscanf(line, "%7s %d %63s %lf %lf %lf %lf %lf", kind, &step, name, v, v + 1, v + 2,
+                       v + 3, v + 4);
         assert_true(n >= 4);
         seen++;
         if (step != r->step) end_step(r);
         r->step = step;
         if (!strcmp(kind, "loss")) take_step(r, v[0]);
-        else if (strcmp(kind, "float")) compare(r, name, kind[0] == 's', v);
-        else r->torch = (deviation){ v[0], v[1], v[2] };
+        else if (strcmp(kind, "float"))
+            compare(r, name, kind[0] == 's', v);
+        else
+            r->torch = (deviation){ v[0], v[1], v[2] };
     }
     fclose(f);
     end_step(r);
@@ -141,7 +153,9 @@ static void test_resnet18(void **state)
 {
     run r;
     (void)state;
-    begin(&r, "resnet", 18, &(tl_backbone_conf){ .bn = true, .pooling = true, .bn_eps = 1e-5f, .bn_momentum = 0.9f }, 1e-4f);
+    begin(&r, "resnet", 18,
+          &(tl_backbone_conf){ .bn = true, .pooling = true, .bn_eps = 1e-5f, .bn_momentum = 0.9f },
+          1e-4f);
     replay(&r, FOLDER "resnet18.tsv");
     tl_arena_free(r.arena);
 }
@@ -150,7 +164,10 @@ static void test_mobilenet_v2(void **state)
 {
     run r;
     (void)state;
-    begin(&r, "mobilenet_v2", 0, &(tl_backbone_conf){ .bn = true, .bn_eps = 1e-5f, .bn_momentum = 0.9f, .act = { .max = 6 } }, 1e-5f);
+    begin(&r, "mobilenet_v2", 0,
+          &(tl_backbone_conf){
+              .bn = true, .bn_eps = 1e-5f, .bn_momentum = 0.9f, .act = { .max = 6 } },
+          1e-5f);
     replay(&r, FOLDER "mobilenet_v2.tsv");
     tl_arena_free(r.arena);
 }
@@ -160,7 +177,12 @@ static void test_trunk(void **state)
 {
     tl_arena *a = tl_arena_new();
     tl_model *trunk, *m;
-    tl_model_conf c = { .conf = { .bn = true }, .head = tl_head_at(0), .c = 3, .h = SIZE, .w = SIZE, .classes = CLASSES };
+    tl_model_conf c = { .conf = { .bn = true },
+                        .head = tl_head_at(0),
+                        .c = 3,
+                        .h = SIZE,
+                        .w = SIZE,
+                        .classes = CLASSES };
     tl_transfer t;
     tl_plan *p;
     FILE *f = fopen(FOLDER "trunk.tsv", "r");
@@ -184,6 +206,8 @@ static void test_trunk(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_resnet18), cmocka_unit_test(test_mobilenet_v2), cmocka_unit_test(test_trunk) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_resnet18),
+                                        cmocka_unit_test(test_mobilenet_v2),
+                                        cmocka_unit_test(test_trunk) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

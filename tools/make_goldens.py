@@ -16,6 +16,7 @@ end. Training multiplies rounding errors, so each step also has `float`, how far
 
 trunk.tsv holds the features torchvision gives with the weights in models/mobilenet_v2_imagenet.onnx.
 """
+
 import os
 import sys
 import numpy as np
@@ -102,13 +103,21 @@ def mobilenet_v2(l, x):
     return l.dense(x.mean((2, 3)), "predictions", CLASSES)
 
 
-# Learning rates are low, and the batch is 8: with noise for pictures and two by two pixels left at the end, batch norm makes
-# MobileNetV2 chaotic. At a rate of 1e-3 even PyTorch's float32 and double lose each other after two steps.
+# Learning rates are low, and the batch is 8: with noise for pictures and two by two pixels left at the end, batch norm
+# makes MobileNetV2 chaotic. At a rate of 1e-3 even PyTorch's float32 and double lose each other after two steps.
 NETS = {
-    "resnet18": (resnet18, 1e-4, "conv1 bn_conv1 block_1a_conv_1 block_2a_conv_shortcut block_2a_bn_shortcut block_3b_conv_2 "
-                           "block_4b_conv_2 block_4b_bn_2 predictions"),
-    "mobilenet_v2": (mobilenet_v2, 1e-5, "conv1 bn_conv1 expanded_conv_depthwise block_3_expand block_6_depthwise block_6_depthwise_bn "
-                                   "block_13_project block_16_depthwise conv_1 conv_1_bn predictions"),
+    "resnet18": (
+        resnet18,
+        1e-4,
+        "conv1 bn_conv1 block_1a_conv_1 block_2a_conv_shortcut block_2a_bn_shortcut block_3b_conv_2 "
+        "block_4b_conv_2 block_4b_bn_2 predictions",
+    ),
+    "mobilenet_v2": (
+        mobilenet_v2,
+        1e-5,
+        "conv1 bn_conv1 expanded_conv_depthwise block_3_expand block_6_depthwise block_6_depthwise_bn "
+        "block_13_project block_16_depthwise conv_1 conv_1_bn predictions",
+    ),
 }
 
 
@@ -121,7 +130,9 @@ def entries(t):
 def train(net, rate, dtype, channels_last=False):
     """[loss], [{parameter: entries of its gradient}] per step, {statistic: entries} at the end."""
     l, velocity, losses, grads = Layers(dtype), {}, [], []
-    x = torch.tensor(noise("input", BATCH * SIZE * SIZE * 3).reshape(BATCH, SIZE, SIZE, 3), dtype=dtype).permute(0, 3, 1, 2)
+    x = torch.tensor(noise("input", BATCH * SIZE * SIZE * 3).reshape(BATCH, SIZE, SIZE, 3), dtype=dtype).permute(
+        0, 3, 1, 2
+    )
     x = x.contiguous(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
     label = torch.arange(BATCH) % CLASSES
     for _ in range(STEPS):
@@ -156,15 +167,22 @@ def write_net(path, net, rate, selection):
     with open(path, "w") as f:
         for step in range(STEPS):
             dloss = max(abs(r[0][step] - losses[step]) for r in runs)
-            kept = {k: g for k, g in grads[step].items() if g[0] > ZERO and (step == 0 or k.rpartition(".")[0] in selection)}
+            kept = {
+                k: g for k, g in grads[step].items() if g[0] > ZERO and (step == 0 or k.rpartition(".")[0] in selection)
+            }
             norm, entry = np.max([difference(r[1][step][k], g, sizes[k]) for r in runs for k, g in kept.items()], 0)
             worst = np.maximum(worst, [dloss, norm, entry])
             f.write(f"loss\t{step}\t-\t{losses[step]:.12g}\nfloat\t{step}\t-\t{number(worst)}\n")
-            print(f"  step {step}: loss {losses[step]:.6f}; float32 is off by {dloss:.1e} in loss, {norm:.1e} in norms, {entry:.1e} in entries")
+            print(
+                f"  step {step}: loss {losses[step]:.6f}; float32 is off by {dloss:.1e} in loss, "
+                f"{norm:.1e} in norms, {entry:.1e} in entries"
+            )
             for k, g in kept.items():
                 f.write(f"grad\t{step}\t{k}\t{number(g)}\n")
         kept = {k: s for k, s in stats.items() if k.rpartition(".")[0] in selection}
-        norm, entry = np.max([difference(r[2][k], s, sizes[k.rpartition(".")[0] + ".gamma"]) for r in runs for k, s in kept.items()], 0)
+        norm, entry = np.max(
+            [difference(r[2][k], s, sizes[k.rpartition(".")[0] + ".gamma"]) for r in runs for k, s in kept.items()], 0
+        )
         f.write(f"float\t{STEPS}\t-\t{number([0, norm, entry])}\n")
         print(f"  statistics: float32 is off by {norm:.1e} in norms, {entry:.1e} in entries")
         for k, s in kept.items():
@@ -186,7 +204,9 @@ def main():
     for name, (net, rate, selection) in NETS.items():
         print(name)
         write_net(os.path.join(out, name + ".tsv"), net, rate, selection.split())
-    write_trunk(os.path.join(out, "trunk.tsv"), os.path.join(os.path.dirname(__file__), "../models/mobilenet_v2_imagenet.onnx"))
+    write_trunk(
+        os.path.join(out, "trunk.tsv"), os.path.join(os.path.dirname(__file__), "../models/mobilenet_v2_imagenet.onnx")
+    )
 
 
 if __name__ == "__main__":

