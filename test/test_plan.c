@@ -17,13 +17,17 @@ static tl_val small_net(tl_graph *g, int size)
     a = OP(g, "relu2", relu, IN(a), .slope = 0.1f);
     b = OP(g, "dw", conv2d, IN(x), .out = 16, .groups = 16, .pad = 1);
     b = OP(g, "bn2", bn, IN(b), 0);
-    c = OP(g, "sum", add, IN(a, b), 0);
+    c = OP(g, "bn2_relu", relu, IN(b), 0); /* which must not be absorbed: the sum reads bn2 as it is */
+    c = OP(g, "some", add, IN(c, a), 0);
+    c = OP(g, "sum", add, IN(c, b), 0);
     c = OP(g, "sum_relu", relu, IN(c), .max = 6);
     c = OP(g, "twice", add, IN(c, c), 0);
     x = OP(g, "concat", concat, IN(c, x, a), 0);
     x = OP(g, "pool", maxpool, IN(x), .k = 3, .stride = 2, .pad = 1);
     x = OP(g, "drop", dropout, IN(x), .rate = 0.2f);
     x = OP(g, "conv3", conv2d, IN(x), .out = 24, .pad = 1, .stride = 2);
+    x = OP(g, "bn3", bn, IN(x), 0);
+    x = OP(g, "relu3", relu, IN(x), 0);
     x = OP(g, "gap", gap, IN(x), 0);
     return OP(g, "scores", dense, IN(x), .out = 4);
 }
@@ -259,7 +263,7 @@ static void four_pictures_are_learned_by_heart(void **state)
         if (!s) first = *loss;
         TL_EACH_PARAM(g, i, k) {
             const tl_param *w = &p->io[i].p[k];
-            for (size_t j = 0; w->g && j < tl_dims_count(w->dims); j++) w->w[j] -= 0.05f * w->g[j];
+            for (size_t j = 0; w->g && j < tl_dims_count(w->dims); j++) w->w[j] -= 0.2f * w->g[j];
         }
     }
     if (!(*loss < 0.1f * first)) fail_msg("loss %g after 30 steps, %g before", (double)*loss, (double)first);
@@ -285,12 +289,12 @@ static void frozen_layers_cost_no_backward(void **state)
         }
     step(p);
     step(q);
-    assert_int_equal(q->nbackward, 4); /* loss, scores, gap, conv3 */
+    assert_int_equal(q->nbackward, 5); /* loss, scores, gap, bn3 with relu3, conv3 */
     assert_true(q->bytes < p->bytes);
     TL_EACH_PARAM(h, i, k) {
         const tl_param *r = &q->io[i].p[k];
         if (i < last) assert_null(r->g);
-        else assert_memory_equal(r->g, p->io[i].p[k].g, tl_dims_count(r->dims) * sizeof(float));
+        else if (!h->node[i].op->param[k].stat) assert_memory_equal(r->g, p->io[i].p[k].g, tl_dims_count(r->dims) * sizeof(float));
     }
     TL_EACH_PARAM(h, i, k) h->node[i].p[k].frozen = true;
     ok(tl_plan_new(h, a, &conf, &q));
