@@ -78,7 +78,7 @@ $(filter $(B)/lib/wire/%,$(LIBOBJ)): | $(GEN)
 .SECONDEXPANSION:
 $(B)/lib/kernel/simd/%.o: lib/kernel/simd/$$(basename $$*).c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -O3 $(ISA_$(subst .,,$(suffix $*))) -DTL_ISA=$(subst .,,$(suffix $*)) \
+	$(CC) $(CFLAGS) -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math $(ISA_$(subst .,,$(suffix $*))) -DTL_ISA=$(subst .,,$(suffix $*)) \
 	  $(addprefix -Ilib/,base tensor kernel) -c -o $@ $<
 $(B)/lib/%.o: lib/%.c
 	@mkdir -p $(@D)

@@ -11,6 +11,8 @@ typedef struct {
     const tl_backbone            *backbone;
     tl_dataset                   *train, *val;
     tl_model                     *model;
+    bool                          pruned; /* the pretrained model was, and gave its graph */
+    tl_recipe                     recipe;
 } job;
 
 static tl_status open_data(job *j)
@@ -80,14 +82,14 @@ static tl_status start_from(job *j)
     return tl_model_note(j->model, "started from %s", tl_path_base(t->pretrained_model_path));
 }
 
-/* As in the original: frozen blocks keep their convolutions, freeze_bn keeps the running statistics. */
+/* As in the original: frozen blocks keep their convolutions; batch norm's statistics are the recipe's matter. */
 static void freeze(job *j)
 {
     tl_graph *g = j->model->g;
     const tl_list *blocks = &j->spec->model->freeze_blocks;
     for (int i = 0; i < g->n; i++) {
         tl_node *d = &g->node[i];
-        if (d->op->is_scale) d->fixed_stats = j->spec->model->freeze_bn;
+        if (d->op->is_scale) d->fixed_stats = j->recipe.fixed_stats;
         for (int k = 0; k < TL_MAX_PARAM; k++)
             for (int b = 0; b < blocks->n && !d->op->is_scale; b++) d->p[k].frozen |= d->block == ((int *)blocks->at)[b];
     }
@@ -117,8 +119,9 @@ static tl_loader_conf loader(const job *j)
 {
     const tl_train_config *t = j->spec->train;
     tl_loader_conf c = tl_loader_for(j->model, t->batch_size_per_gpu);
-    c.random_crop = t->enable_random_crop;
-    c.color = t->enable_color_augmentation;
+    bool ours = j->spec->default_recipe; /* which crops and recolors, unless told not to */
+    c.random_crop = t->enable_random_crop || (ours && !tl_spec_says("train_config", t, "enable_random_crop"));
+    c.color = t->enable_color_augmentation || (ours && !tl_spec_says("train_config", t, "enable_color_augmentation"));
     c.hflip = !t->disable_horizontal_flip;
     c.threads = t->n_workers;
     c.mixup_alpha = t->mixup_alpha;
@@ -148,12 +151,11 @@ static tl_status train(job *j, tl_train_summary *out)
     const tl_train_config *t = j->spec->train;
     bool pretrained = t->pretrained_model_path != NULL;
     tl_trainer_conf c = {
-        .model = j->model, .train = j->train, .val = j->val, .loader = loader(j), .epochs = t->n_epochs, .seed = (uint64_t)t->random_seed,
-        .head_first = pretrained && j->spec->default_recipe, .compare = pretrained, .resume = j->o->resume, .results = j->o->results_dir,
+        .model = j->model, .train = j->train, .val = j->val, .loader = loader(j), .recipe = j->recipe, .epochs = t->n_epochs, .seed = (uint64_t)t->random_seed,
+        .head_first = pretrained && !j->pruned && j->spec->default_recipe, .compare = pretrained && !j->pruned, .resume = j->o->resume, .results = j->o->results_dir,
         .name = j->backbone->arch, .key = j->o->key, .listener = *j->l,
     };
     tl_train_result r;
-    tl_recipe_for(j->spec, &c.recipe);
     TL_TRY(class_weights(j, &c.class_weight));
     TL_TRY(tl_train(j->a, &c, &r));
     *out = (tl_train_summary){ r.best_epoch, t->n_epochs, r.best_acc, r.best_path };
@@ -171,6 +173,7 @@ tl_status tl_classification_train(tl_arena *a, const tl_train_opts *o, const tl_
     TL_TRY(open_data(&j));
     TL_TRY(build(&j));
     TL_TRY(start_from(&j));
+    tl_recipe_for(j.spec, j.pruned, &j.recipe);
     freeze(&j);
     TL_TRY(describe(&j));
     return train(&j, out);

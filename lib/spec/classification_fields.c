@@ -225,7 +225,7 @@ static const tl_field train_rows[] = {
       .flags = TL_LEGACY,
       .names = optimizers },
     INT(batch_size_per_gpu, 16, 1, 65536, "pictures in a training step"),
-    INT(n_epochs, 20, 1, 1000000, "passes over the training pictures"),
+    INT(n_epochs, 20, 0, 1000000, "passes over the training pictures; 0: only the head, on the frozen trunk, by the default recipe"),
     INT(n_workers, 0, 0, 1024, "threads that read pictures; 0: by the number of processors"),
     MSG(reg_config, reg, 0, "penalty on weights"),
     MSG(lr_config, lr, 0, "how the learning rate changes"),

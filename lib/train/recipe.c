@@ -1,19 +1,29 @@
 /* recipe.c - how to train: what the spec says, or what we found best for small sets. SPDX-License-Identifier: MIT */
 #include "train.h"
 
-/* Fine-tuning a pretrained network on some hundred pictures easily does harm: the rates that suit training from scratch
- * destroy features faster than a few batches can rebuild them. */
+/* Fine-tuning a pretrained network on some hundred pictures easily does harm: the rates that suit training from scratch destroy
+ * features faster than a few batches can rebuild them. So: batch norm keeps the statistics of the large set; Adam, because channels of tiny
+ * variance have gradients many times the others' and would set the pace for SGD; rates that fall toward the first blocks, whose features are
+ * general; and an average of the weights. The head has been fitted before (head.c). */
 static const tl_recipe small_sets = {
     .optimizer = { .kind = TL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-7f },
     .schedule = { .kind = TL_LR_COSINE, .base = 1e-4f, .soft_start = 0.1f },
-    .block_decay = 0.85f,
-    .clip = 1,
-    .average = 0.95f,
+    .block_decay = 0.9f,
+    .average = 0.98f,
+    .fixed_stats = true,
 };
 
-void tl_recipe_for(const tl_classification_spec *s, tl_recipe *out)
+/* A pruned network has lost what its statistics described: they are taken from the new pictures, all layers move alike, and faster. */
+static const tl_recipe after_pruning = {
+    .optimizer = { .kind = TL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-7f },
+    .schedule = { .kind = TL_LR_COSINE, .base = 5e-4f, .soft_start = 0.1f },
+    .block_decay = 1,
+};
+
+void tl_recipe_for(const tl_classification_spec *s, bool pruned, tl_recipe *out)
 {
-    *out = small_sets;
+    *out = pruned ? after_pruning : small_sets;
     if (s->default_recipe) return;
-    *out = (tl_recipe){ .optimizer = s->optimizer, .schedule = s->schedule, .regularizer = s->regularizer, .block_decay = 1 };
+    *out = (tl_recipe){ .optimizer = s->optimizer, .schedule = s->schedule, .regularizer = s->regularizer, .block_decay = 1,
+                        .fixed_stats = s->model->freeze_bn };
 }

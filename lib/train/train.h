@@ -45,11 +45,13 @@ typedef struct {
     tl_regularizer regularizer;
     float          clip;          /* gradients are scaled down to this global norm; 0: never */
     float          block_decay;   /* each block trains at this share of the rate of the block after it; 1: all alike */
+    bool           fixed_stats;   /* batch norm keeps its running statistics */
     float          average;       /* share of the old kept in the running average of the weights; 0: no averaging */
 } tl_recipe;
 
-/* The recipe of a spec: its optimizer and schedule, or, when it gives neither, one that is robust on small sets. */
-void tl_recipe_for(const tl_classification_spec *s, tl_recipe *out);
+/* The recipe of a spec: its optimizer and schedule, or, when it gives neither, one that is robust on small sets. pruned: the weights come
+ * from a pruned model. */
+void tl_recipe_for(const tl_classification_spec *s, bool pruned, tl_recipe *out);
 
 /* One trained parameter: its values, gradient, and what the optimizer keeps. */
 typedef struct {

@@ -330,6 +330,8 @@ static tl_status begin(trainer *t)
 
 static tl_status finish(trainer *t, tl_train_result *out)
 {
+    TL_CHECK(t->s.best_epoch >= 0, TL_ESPEC, "n_epochs is 0, and there is no head to fit: that takes a pretrained_model_path, neither optimizer nor lr_config, "
+             "and a network that ends in one dense layer");
     *out = (tl_train_result){ t->s.best_epoch, t->s.best_acc, t->s.best_loss, t->last_acc, t->s.frozen_acc, NULL };
     TL_NEW(out->best_path = tl_checkpoint_path(t->a, &t->files, t->s.best_epoch, t->c->key && t->c->key[0] ? ".tlt" : ".onnx"));
     if (t->s.frozen_acc > t->s.best_acc)
