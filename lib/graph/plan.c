@@ -4,11 +4,12 @@
  *   shapes     every value's shape at this batch size
  *   mark       which nodes the wanted values need, and which the loss's gradient passes through
  *   absorb     an activation that alone follows an op which can apply it itself becomes part of it: the op writes the
- *              activation's value, and no pass over memory is spent on it. Such a node, and dropout when inferring, is
- *              not run; its `root` is the node whose value it shares.
+ *              activation's value, and no pass over memory is spent on it. Such a node, and dropout when inferring,
+ *              is not run; its `root` is the node whose value it shares.
  *   setup      each op prepares its kernels
  *   lifetimes  time runs from 0 to 2n: node i runs forward at i and backward at 2n-1-i. Each value and each gradient
- *              gets a buffer with the span of time in which somebody writes or reads it; values computed in place share one
+ *              gets a buffer with the span of time in which somebody writes or reads it; values computed in place
+ *              share one
  *   place      buffers whose spans do not meet may lie at the same address: greedy by size (Pisarchyk and Lee 2020)
  *   bind       pointers, and the list of steps
  *
@@ -124,7 +125,8 @@ static tl_status setup(planner *q, size_t *scratch)
             size_t n = tl_dims_count(p->dims);
             TL_CHECK(!n || p->w, TL_EARG, "%s.%s has no values", d->name, d->op->param[k].name);
             if (!io->want_dw || !n || d->op->param[k].stat) continue;
-            TL_CHECK(!p->frozen, TL_EUNSUP, "%s.%s is frozen, other parameters of %s are not", d->name, d->op->param[k].name, d->name);
+            TL_CHECK(!p->frozen, TL_EUNSUP, "%s.%s is frozen, other parameters of %s are not", d->name,
+                     d->op->param[k].name, d->name);
             TL_NEW(p->g = tl_new(q->p->arena, float, n));
         }
         tl_status s = d->op->setup ? d->op->setup(io) : TL_OK;
@@ -274,7 +276,8 @@ static tl_status bind(planner *q, size_t scratch)
         }
     }
     for (int i = n - 1; i >= 0; i--)
-        if (runs(q, i) && q->active[i] && q->g->node[i].op->backward) bind_backward(q, base, i, &p->backward[p->nbackward++]);
+        if (runs(q, i) && q->active[i] && q->g->node[i].op->backward)
+            bind_backward(q, base, i, &p->backward[p->nbackward++]);
     return TL_OK;
 }
 

@@ -1,15 +1,16 @@
 /* prune.c - remove the output channels that contribute least. SPDX-License-Identifier: MIT
  *
- * The original's algorithm: a channel's weight is the L2 norm of the kernel that makes it, normalized within its layer;
- * channels that must go together (what an add sums, what a depthwise convolution passes on) share one merged norm; those
- * above the threshold stay, at least `min`, rounded up to a multiple of `granularity`, the largest first and of equals the
- * first.
+ * The original's algorithm: a channel's weight is the L2 norm of the kernel that makes it, normalized within
+ * its layer; channels that must go together (what an add sums, what a depthwise convolution passes on) share
+ * one merged norm; those above the threshold stay, at least `min`, rounded up to a multiple of `granularity`,
+ * the largest first and of equals the first.
  *
- * How channels travel is in the op table (tl_flow), so ties are found by union-find over single channels: a relu's channel
- * is its input's, an add unites its inputs', a concat lines its inputs' up, a flatten spreads one over many. A set of tied
- * channels stays or goes as a whole. Nodes that make channels of the same set form a component, within which the sets
- * compete; the two sides of a concat do not. Where a concat meets an add the original gives up; here it is only a component
- * whose nodes have unequal channels. What leaves the graph keeps its shape, and so does all that is tied to it. */
+ * How channels travel is in the op table (tl_flow), so ties are found by union-find over single channels: a
+ * relu's channel is its input's, an add unites its inputs', a concat lines its inputs' up, a flatten spreads
+ * one over many. A set of tied channels stays or goes as a whole. Nodes that make channels of the same set form
+ * a component, within which the sets compete; the two sides of a concat do not. Where a concat meets an add the
+ * original gives up; here it is only a component whose nodes have unequal channels. What leaves the graph keeps
+ * its shape, and so does all that is tied to it. */
 #include "pass.h"
 #include <math.h>
 #include <stdlib.h>
@@ -129,7 +130,8 @@ static tl_status weigh(pruner *q, int i)
     for (int o = 0; o < c; o++) {
         merged *m = &q->score[find(q->up, q->base[i] + o)];
         float v = (float)(s[o] * scale);
-        *m = (merged){ m->n + 1, m->n ? fmaxf(m->max, v) : v, m->n ? fminf(m->min, v) : v, m->sum + (double)v, m->logs + log((double)v) };
+        *m = (merged){ m->n + 1, m->n ? fmaxf(m->max, v) : v, m->n ? fminf(m->min, v) : v, m->sum + (double)v,
+                       m->logs + log((double)v) };
     }
     return TL_OK;
 }
@@ -206,8 +208,8 @@ static tl_status shrink(const tl_graph *g, const tl_kept *kept, tl_arena *a, tl_
         tl_put(s, d->name, d->op, x, d->nx, attr);
         TL_TRY(s->status);
         s->node[i].fixed_stats = d->fixed_stats;
-        TL_CHECK(s->node[i].s.c == kept[i].n, TL_ESHAPE, "'%s' (%s) has %d channels left, its flow says %d", d->name, d->op->name,
-                 s->node[i].s.c, kept[i].n);
+        TL_CHECK(s->node[i].s.c == kept[i].n, TL_ESHAPE, "'%s' (%s) has %d channels left, its flow says %d",
+                 d->name, d->op->name, s->node[i].s.c, kept[i].n);
     }
     s->output = g->output;
     *out = s;
@@ -222,7 +224,8 @@ static tl_status share_left(pruner *q, float threshold, tl_kept *kept, double *s
     TL_NEW(a);
     tl_status st = choose_all(q, threshold, kept);
     if (!st && !(st = shrink(q->g, kept, a, &s)))
-        *share = q->o->macs > 0 ? tl_graph_macs(s) / tl_graph_macs(q->g) : (double)tl_graph_params(s) / (double)tl_graph_params(q->g);
+        *share = q->o->macs > 0 ? tl_graph_macs(s) / tl_graph_macs(q->g)
+                                : (double)tl_graph_params(s) / (double)tl_graph_params(q->g);
     tl_arena_free(a);
     return st;
 }
@@ -235,7 +238,8 @@ static tl_status search(pruner *q, tl_kept *kept, float *threshold)
     for (int i = 0; i < q->total; i++) /* above the largest score only the minimum stays */
         if (q->up[i] == i && q->score[i].n) hi = fmaxf(hi, q->score[i].max);
     TL_TRY(share_left(q, hi, kept, &share));
-    TL_CHECK(share <= want, TL_EARG, "the smallest that pruning can reach is %.3f of the %s, not %.3f (at least %d channels a layer stay)",
+    TL_CHECK(share <= want, TL_EARG,
+             "the smallest that pruning can reach is %.3f of the %s, not %.3f (at least %d channels a layer stay)",
              share, q->o->macs > 0 ? "MACs" : "parameters", want, q->o->min);
     for (int i = 0; i < 24; i++) {
         float mid = 0.5f * (lo + hi);
@@ -268,8 +272,10 @@ static tl_status copy_parameters(const tl_graph *g, const tl_kept *kept, tl_grap
         axis[0] = axes[0] == 'O' ? &kept[i] : NULL;
         if (axes[0] && axes[1] == 'I' && p->dims.d[1] == g->node[d->x[0]].s.c) axis[1] = &kept[d->x[0]];
         tl_param *to = &s->node[i].p[k];
-        TL_CHECK(to->dims.d[0] == (axis[0] ? axis[0]->n : p->dims.d[0]) && to->dims.d[1] == (axis[1] ? axis[1]->n : p->dims.d[1]),
-                 TL_ESHAPE, "'%s' (%s): the axes \"%s\" of %s do not say how to cut it", d->name, d->op->name, axes, d->op->param[k].name);
+        TL_CHECK(to->dims.d[0] == (axis[0] ? axis[0]->n : p->dims.d[0]) &&
+                     to->dims.d[1] == (axis[1] ? axis[1]->n : p->dims.d[1]),
+                 TL_ESHAPE, "'%s' (%s): the axes \"%s\" of %s do not say how to cut it", d->name, d->op->name, axes,
+                 d->op->param[k].name);
         TL_NEW(to->w = tl_new(s->arena, float, tl_dims_count(to->dims)));
         to->frozen = p->frozen;
         cut(p->w, p->dims, axis, to->w);
@@ -305,7 +311,8 @@ tl_status tl_prune(const tl_graph *g, tl_arena *a, const tl_prune_opts *o, tl_gr
     pruner q = { .g = g, .o = o, .a = a };
     *r = (tl_prune_result){ .threshold = o->threshold };
     TL_TRY(g->status);
-    TL_CHECK(o->granularity >= 1 && o->min >= 1, TL_EARG, "pruning granularity %d and minimum %d must be at least 1", o->granularity, o->min);
+    TL_CHECK(o->granularity >= 1 && o->min >= 1, TL_EARG,
+             "pruning granularity %d and minimum %d must be at least 1", o->granularity, o->min);
     TL_NEW(r->kept = tl_new(a, tl_kept, g->n));
     TL_TRY(explore(&q));
     if (o->macs > 0 || o->params > 0) TL_TRY(search(&q, r->kept, &r->threshold));
