@@ -1,8 +1,8 @@
 /* reference.h - every operation once more, in double and as plainly as its definition allows.
  * SPDX-License-Identifier: MIT
  *
- * Slow and independent of the library: test_op.c compares values with these and gradients with their finite differences,
- * which in double are exact to eight digits. */
+ * Slow and independent of the library: test_op.c compares values with these and gradients with their finite
+ * differences, which in double are exact to eight digits. */
 #ifndef TL_REFERENCE_H
 #define TL_REFERENCE_H
 #include "graph.h"
@@ -76,7 +76,8 @@ static inline void tl_ref_bn(const tl_problem *q)
         double mean = q->p[2][k], var = q->p[3][k], *y = q->y;
         if (q->batch_stats) tl_ref_moments(q, k, &mean, &var);
         TL_EACH_ELEMENT(q->ys) {
-            if (c == k) *y = (tl_pick(q->x[0], q->xs[0], n, c, h, w) - mean) / sqrt(var + (double)a->eps) * q->p[0][c] + q->p[1][c];
+            double x = tl_pick(q->x[0], q->xs[0], n, c, h, w);
+            if (c == k) *y = (x - mean) / sqrt(var + (double)a->eps) * q->p[0][c] + q->p[1][c];
             y++;
         }
     }
@@ -138,7 +139,8 @@ static inline void tl_ref_avgpool(const tl_problem *q)
 static inline void tl_ref_gap(const tl_problem *q)
 {
     for (size_t i = 0; i < tl_count(q->ys); i++) q->y[i] = 0;
-    TL_EACH_ELEMENT(q->xs[0]) q->y[n * q->ys.c + c] += tl_pick(q->x[0], q->xs[0], n, c, h, w) / (q->xs[0].h * q->xs[0].w);
+    const tl_shape s = q->xs[0];
+    TL_EACH_ELEMENT(s) q->y[n * s.c + c] += tl_pick(q->x[0], s, n, c, h, w) / (s.h * s.w);
 }
 
 static inline void tl_ref_flatten(const tl_problem *q)

@@ -23,8 +23,8 @@ static inline void fill(float *f, size_t n, uint64_t seed)
     for (size_t i = 0; i < n; i++) f[i] = tl_uniform_in(&r, -1, 1);
 }
 
-/* Every parameter random, because equal or zero ones hide mistakes: matrices as He et al. 2015 draw them, so that signals
- * neither vanish nor explode, but each row by another factor, so that pruning has something to choose from. */
+/* Every parameter random, because equal or zero ones hide mistakes: matrices as He et al. 2015 draw them, so that
+ * signals neither vanish nor explode, but each row by another factor, so that pruning has something to choose from. */
 static inline tl_status randomize(tl_graph *g, uint64_t seed)
 {
     TL_TRY(tl_graph_init(g, seed));
@@ -87,7 +87,8 @@ static inline void mask(tl_graph *g, const tl_kept *kept)
 }
 
 /* Pruning must compute what masking computes: *diff is how far it is from that. */
-static inline tl_status prune_and_mask(tl_arena *a, const tl_graph *g, const tl_prune_opts *o, double *diff, int *removed)
+static inline tl_status prune_and_mask(tl_arena *a, const tl_graph *g, const tl_prune_opts *o, double *diff,
+                                       int *removed)
 {
     tl_graph *small, *masked;
     tl_prune_result r;
@@ -102,12 +103,14 @@ static inline tl_status prune_and_mask(tl_arena *a, const tl_graph *g, const tl_
     return TL_OK;
 }
 
-/* A model of three classes for pictures of `size` pixels a side, with every parameter random; its output is the raw one,
- * because softmax hides differences. */
-static inline tl_status random_model(tl_arena *a, const tl_backbone *b, const tl_backbone_conf *conf, int size, tl_model **m)
+/* A model of three classes for pictures of `size` pixels a side, with every parameter random; its output is the raw
+ * one, because softmax hides differences. */
+static inline tl_status random_model(tl_arena *a, const tl_backbone *b, const tl_backbone_conf *conf, int size,
+                                     tl_model **m)
 {
-    TL_TRY(tl_model_build(a, &(tl_model_conf){ .backbone = b, .conf = *conf, .head = tl_head_at(0), .c = 3, .h = size, .w = size,
-                                               .classes = 3, .own_head = !strcmp(b->arch, "squeezenet"), .seed = 1 }, m));
+    const tl_model_conf c = { .backbone = b, .conf = *conf, .head = tl_head_at(0), .c = 3, .h = size, .w = size,
+                              .classes = 3, .own_head = !strcmp(b->arch, "squeezenet"), .seed = 1 };
+    TL_TRY(tl_model_build(a, &c, m));
     (*m)->g->output = (*m)->raw.i;
     return randomize((*m)->g, 5);
 }

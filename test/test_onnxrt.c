@@ -43,8 +43,8 @@ static void write_floats(fixture *f, const char *name, const char *suffix, tl_te
     ok(tl_file_write(path, t.f, tl_count(t.s) * sizeof(float)));
 }
 
-/* The model as exported, and what our plan makes of random pictures. 16-bit weights are not quite those in memory: there
- * the graph is read back first. */
+/* The model as exported, and what our plan makes of random pictures. 16-bit weights are not quite those in memory:
+ * there the graph is read back first. */
 static void write_case(fixture *f, const tl_graph *g, const char *name, int batch, bool half)
 {
     tl_arena *a = tl_arena_new();
@@ -82,10 +82,11 @@ static void backbones_run_in_onnx_runtime(void **state)
     const tl_backbone *b;
     for (int i = 0; (b = tl_backbone_at(i)); i++) {
         if (b->layers > 50) continue; /* the same units as 50 layers */
+        const tl_backbone_conf conf = { .bn = true, .pooling = b->layers == 34, .all_projections = b->layers == 18 };
         tl_arena *a = tl_arena_new();
         tl_graph *folded;
         tl_model *m;
-        ok(random_model(a, b, &(tl_backbone_conf){ .bn = true, .pooling = b->layers == 34, .all_projections = b->layers == 18 }, 64, &m));
+        ok(random_model(a, b, &conf, 64, &m));
         ok(tl_fold(m->g, a, &folded));
         write_case(f, m->g, tl_printf(a, "%s", m->arch), 0, false);
         write_case(f, folded, tl_printf(a, "%s_folded", m->arch), 2, false);
@@ -95,7 +96,7 @@ static void backbones_run_in_onnx_runtime(void **state)
     check(f);
 }
 
-/* What the backbones above do not have: padding after, leaky activations, an own head, a map as the answer, softmax. */
+/* What the backbones above do not have: padding after, leaky activations, a map as the answer, softmax. */
 static void the_rest_runs_in_onnx_runtime(void **state)
 {
     fixture *f = *state;

@@ -89,7 +89,8 @@ static reference *reference_of(const char *name)
     return NULL;
 }
 
-/* Values between -8 and 8, all different and none near zero, in random order: no winner of a pool is close, no kink near. */
+/* Values between -8 and 8, all different and none near zero, in random order: no winner of a pool is close, no kink
+ * near. */
 static void spread(float *f, size_t n, uint64_t seed)
 {
     tl_rng r = tl_rng_at(seed, n, 0, 0);
@@ -134,8 +135,9 @@ static tl_status plan(tl_arena *a, const op_case *k, bool train, bool read, rig 
     fill(r->direction, n, 9);
     tl_val loss = tl_put(r->g, "loss", &project, &r->out, 1, &(project_attr){ r->direction });
     r->g->output = r->out.i;
-    TL_TRY(tl_plan_new(r->g, a, &(tl_plan_conf){ .batch = k->x[0].n, .train = train, .loss = loss, .keep = &r->out, .nkeep = read,
-                                                 .input_grads = true }, &r->p));
+    const tl_plan_conf conf = { .batch = k->x[0].n, .train = train, .loss = loss, .keep = &r->out, .nkeep = read,
+                                .input_grads = true };
+    TL_TRY(tl_plan_new(r->g, a, &conf, &r->p));
     for (int i = 0; i < k->nx; i++) spread(tl_plan_value(r->p, r->in[i]).f, tl_count(k->x[i]), (uint64_t)i);
     r->p->seed = 4;
     return TL_OK;
@@ -146,8 +148,8 @@ static void pose(tl_arena *a, const op_case *k, bool train, rig *r)
 {
     const tl_node *d = &r->g->node[r->y.i];
     const tl_io *io = &r->p->io[r->y.i];
-    r->q = (tl_problem){ .attr = d->attr, .nx = k->nx, .ys = io->y.s, .training = train, .batch_stats = train && !k->fixed,
-                         .seen = tl_plan_value(r->p, r->out).f, .y = tl_new(a, double, tl_count(io->y.s)) };
+    r->q = (tl_problem){ .attr = d->attr, .nx = k->nx, .ys = io->y.s, .y = tl_new(a, double, tl_count(io->y.s)),
+                         .training = train, .batch_stats = train && !k->fixed, .seen = tl_plan_value(r->p, r->out).f };
     for (int i = 0; i < k->nx; i++) {
         r->q.xs[i] = k->x[i];
         r->q.x[i] = r->x[i] = as_double(a, tl_plan_value(r->p, r->in[i]).f, tl_count(k->x[i]));
@@ -177,8 +179,8 @@ static tl_status compare(const float *got, const double *want, size_t n, double 
     double most = 1e-3;
     for (size_t i = 0; i < n; i++) most = fmax(most, fabs(want[i]));
     for (size_t i = 0; i < n; i++)
-        TL_CHECK(fabs((double)got[i] - want[i]) <= tolerance * most, TL_EARG, "%s[%zu] is %.7g, should be %.7g", what, i,
-                 (double)got[i], want[i]);
+        TL_CHECK(fabs((double)got[i] - want[i]) <= tolerance * most, TL_EARG, "%s[%zu] is %.7g, should be %.7g",
+                 what, i, (double)got[i], want[i]);
     return TL_OK;
 }
 
@@ -196,7 +198,8 @@ static tl_status check_values(tl_arena *a, const op_case *k)
 }
 
 /* v: where the reference reads the n numbers that `gradient` belongs to. */
-static tl_status check_gradient(tl_arena *a, const op_case *k, rig *r, double *v, const float *gradient, size_t n, const char *what)
+static tl_status check_gradient(tl_arena *a, const op_case *k, rig *r, double *v, const float *gradient, size_t n,
+                                const char *what)
 {
     const double step = 1e-6;
     double *want = tl_new(a, double, n);
@@ -237,7 +240,8 @@ static tl_status bare(tl_arena *a, const op_case *k, tl_graph **out)
 {
     tl_graph *g = tl_graph_new(a);
     tl_val x[3];
-    for (int i = 0; i < k->nx; i++) x[i] = OP(g, tl_name(g, "x%d", i), input, NO_INPUT, k->x[i].c, k->x[i].h, k->x[i].w);
+    for (int i = 0; i < k->nx; i++)
+        x[i] = OP(g, tl_name(g, "x%d", i), input, NO_INPUT, k->x[i].c, k->x[i].h, k->x[i].w);
     tl_val y = tl_put(g, "y", k->op, x, k->nx, k->attr);
     if (k->then) tl_put(g, "then", &tl_op_relu, &y, 1, k->then);
     *out = g;
@@ -261,8 +265,8 @@ static tl_status check_onnx(tl_arena *a, const op_case *k)
     TL_TRY(tl_graph_from_onnx(m, a, &back));
     TL_TRY(answer(a, g, k->x[0].n, &want));
     TL_TRY(answer(a, back, k->x[0].n, &got));
-    TL_CHECK(g->n == back->n && difference(want, got) == 0, TL_EARG, "%d nodes became %d, results differ by %g", g->n, back->n,
-             difference(want, got));
+    TL_CHECK(g->n == back->n && difference(want, got) == 0, TL_EARG, "%d nodes became %d, results differ by %g",
+             g->n, back->n, difference(want, got));
     return TL_OK;
 }
 
@@ -391,7 +395,7 @@ static void what_does_not_fit_is_said(void **state)
 {
     (void)state;
     const struct { op_case k; tl_status status; const char *says; } bad[] = {
-        { { A(conv2d, .out = 4, .groups = 3), X(1, 6, 5, 5) }, TL_ESHAPE, "3 groups do not divide 6 input and 4 output" },
+        { { A(conv2d, .out = 4, .groups = 3), X(1, 6, 5, 5) }, TL_ESHAPE, "3 groups do not divide 6 input and 4" },
         { { A(conv2d, .out = 4, .k = 7), X(1, 6, 5, 5) }, TL_ESHAPE, "a 7-pixel window does not fit a 5x5 map" },
         { { A(conv2d, .k = 3), X(1, 6, 5, 5) }, TL_EARG, "out" },
         { { A(maxpool, .k = 2, .pad = 2), X(1, 6, 5, 5) }, TL_EARG, "pad 2 must be smaller than the window" },
@@ -436,7 +440,8 @@ static tl_status onnx_without_slope(const void *attr, const tl_onnx_names *n, tl
 
 static tl_status forward_without_bias(tl_io *io)
 {
-    return tl_dnn_conv_forward(io->state, io->x[0].f, io->p[0].w, tl_new(io->arena, float, io->y.s.c), io->y.f, io->scratch);
+    return tl_dnn_conv_forward(io->state, io->x[0].f, io->p[0].w, tl_new(io->arena, float, io->y.s.c), io->y.f,
+                               io->scratch);
 }
 
 static void wrong_operations_are_caught(void **state)

@@ -60,8 +60,9 @@ static tl_plan *training_plan(tl_arena *a, const tl_graph *g, int batch, bool ke
     tl_val *all = tl_new(a, tl_val, g->n);
     tl_plan *p;
     for (int i = 0; i < g->n; i++) all[i].i = i;
-    ok(tl_plan_new(g, a, &(tl_plan_conf){ .batch = batch, .train = true, .loss = { tl_graph_find(g, "loss") }, .keep = all,
-                                          .nkeep = keep_all ? g->n : 0, .input_grads = true }, &p));
+    const tl_plan_conf conf = { .batch = batch, .train = true, .loss = { tl_graph_find(g, "loss") }, .keep = all,
+                                .nkeep = keep_all ? g->n : 0, .input_grads = true };
+    ok(tl_plan_new(g, a, &conf, &p));
     for (int i = 0, input = 0; i < g->n; i++)
         if (!g->node[i].nx) fill(p->io[i].y.f, tl_count(p->io[i].y.s), (uint64_t)++input);
     p->seed = 7;
@@ -113,17 +114,19 @@ static void step_unshared(tl_arena *a, tl_plan *p)
             if (io->want_dx[k]) io->dx[k] = own(a, io->x[k].s);
         ok(d->op->backward(io));
         for (int k = 0; k < io->nx; k++)
-            for (size_t i = 0; io->want_dx[k] && i < tl_count(io->dx[k].s); i++) p->io[d->x[k]].dy.f[i] += io->dx[k].f[i];
+            for (size_t i = 0; io->want_dx[k] && i < tl_count(io->dx[k].s); i++)
+                p->io[d->x[k]].dy.f[i] += io->dx[k].f[i];
     }
 }
 
-/* How far q's loss, gradients and input gradients are from p's; relative to the largest of each parameter, small ones to
- * the largest of all. */
+/* How far q's loss, gradients and input gradients are from p's; relative to the largest of each parameter, small
+ * ones to the largest of all. */
 static double gradient_difference(const tl_plan *p, const tl_plan *q)
 {
     double most = 0, worst = fabs((double)p->io[p->conf.loss.i].y.f[0] - (double)q->io[q->conf.loss.i].y.f[0]);
     TL_EACH_PARAM(p->g, i, k)
-        for (size_t j = 0; p->io[i].p[k].g && j < tl_dims_count(p->io[i].p[k].dims); j++) most = fmax(most, fabs((double)p->io[i].p[k].g[j]));
+        for (size_t j = 0; p->io[i].p[k].g && j < tl_dims_count(p->io[i].p[k].dims); j++)
+            most = fmax(most, fabs((double)p->io[i].p[k].g[j]));
     TL_EACH_PARAM(p->g, i, k) {
         const tl_param *a = &p->io[i].p[k], *b = &q->io[i].p[k];
         int n = (int)tl_dims_count(a->dims);
@@ -189,7 +192,8 @@ static void absorbed_inference_is_unabsorbed_inference(void **state)
             if (!(d < 1e-5)) fail_msg("%s: off by %g", m->arch, d);
         }
         if (p->nforward >= q->nforward || p->bytes * 3 > q->bytes)
-            fail_msg("%s: %d of %d nodes run in %zu of %zu bytes", m->arch, p->nforward, q->nforward, p->bytes, q->bytes);
+            fail_msg("%s: %d of %d nodes run in %zu of %zu bytes", m->arch, p->nforward, q->nforward, p->bytes,
+                     q->bytes);
         tl_arena_free(a);
     }
 }
@@ -255,7 +259,8 @@ static void four_pictures_are_learned_by_heart(void **state)
     add_loss(g, small_net(g, 16));
     ok(tl_graph_init(g, 3));
     tl_plan *p = training_plan(a, g, 4, false);
-    float *target = tl_plan_value(p, (tl_val){ tl_graph_find(g, "target") }).f, *loss = tl_plan_value(p, p->conf.loss).f, first = 0;
+    float *target = tl_plan_value(p, (tl_val){ tl_graph_find(g, "target") }).f,
+          *loss = tl_plan_value(p, p->conf.loss).f, first = 0;
     for (int i = 0; i < 16; i++) target[i] = i % 5 == 0;
     for (int s = 0; s < 30; s++) {
         p->seed = (uint64_t)s;
@@ -294,7 +299,8 @@ static void frozen_layers_cost_no_backward(void **state)
     TL_EACH_PARAM(h, i, k) {
         const tl_param *r = &q->io[i].p[k];
         if (i < last) assert_null(r->g);
-        else if (!h->node[i].op->param[k].stat) assert_memory_equal(r->g, p->io[i].p[k].g, tl_dims_count(r->dims) * sizeof(float));
+        else if (!h->node[i].op->param[k].stat)
+            assert_memory_equal(r->g, p->io[i].p[k].g, tl_dims_count(r->dims) * sizeof(float));
     }
     TL_EACH_PARAM(h, i, k) h->node[i].p[k].frozen = true;
     ok(tl_plan_new(h, a, &conf, &q));

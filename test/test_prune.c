@@ -22,7 +22,8 @@ static tl_val picture(tl_graph *g) { return OP(g, "image", input, NO_INPUT, 3, 8
 static void concat_flatten(tl_graph *g)
 {
     tl_val x = conv_bn_relu(g, picture(g), "stem", 17);
-    tl_val a = conv_bn_relu(g, x, "a", 12), b = conv_bn_relu(g, x, "b", 23), c = OP(g, "c", conv2d, IN(x), .out = 9, .pad = 1);
+    tl_val a = conv_bn_relu(g, x, "a", 12), b = conv_bn_relu(g, x, "b", 23),
+           c = OP(g, "c", conv2d, IN(x), .out = 9, .pad = 1);
     x = OP(g, "concat", concat, IN(a, b, c), 0);
     x = OP(g, "pool", maxpool, IN(x), 0);
     x = OP(g, "flatten", flatten, IN(x), 0);
@@ -35,7 +36,8 @@ static void concat_flatten(tl_graph *g)
 /* Sums of sums: four convolutions become one group only when the last sum is met. */
 static void sums(tl_graph *g)
 {
-    tl_val x = picture(g), a = conv_bn_relu(g, x, "a", 20), b = conv_bn_relu(g, x, "b", 20), c = conv_bn_relu(g, x, "c", 20);
+    tl_val x = picture(g), a = conv_bn_relu(g, x, "a", 20), b = conv_bn_relu(g, x, "b", 20),
+           c = conv_bn_relu(g, x, "c", 20);
     tl_val d = OP(g, "d", conv2d, IN(c), .out = 20, .pad = 1), e = conv_bn_relu(g, d, "e", 20);
     tl_val ab = OP(g, "ab", add, IN(a, b), 0), de = OP(g, "de", add, IN(d, e), 0);
     ab = OP(g, "ab_relu", relu, IN(ab), 0);
@@ -91,7 +93,8 @@ static tl_status make(tl_arena *a, const model_row *r, tl_graph **out)
         return randomize(*out, 5);
     }
     TL_TRY(tl_backbone_find(r->arch, r->layers, &b));
-    TL_TRY(random_model(a, b, &(tl_backbone_conf){ .bn = true, .all_projections = r->all_projections, .alpha = r->alpha }, 32, &m));
+    const tl_backbone_conf conf = { .bn = true, .all_projections = r->all_projections, .alpha = r->alpha };
+    TL_TRY(random_model(a, b, &conf, 32, &m));
     *out = m->g;
     return TL_OK;
 }
@@ -109,7 +112,8 @@ static tl_status export_to(const char *dir)
         TL_NEW(a);
         TL_TRY(make(a, r, &g));
         TL_TRY(tl_graph_to_onnx(g, a, 0, false, &m));
-        if (e[0]) TL_TRY(tl_onnx_set_meta(m, "exclude", tl_printf(a, "%s%s%s", e[0], e[1] ? "," : "", e[1] ? e[1] : "")));
+        if (e[0])
+            TL_TRY(tl_onnx_set_meta(m, "exclude", tl_printf(a, "%s%s%s", e[0], e[1] ? "," : "", e[1] ? e[1] : "")));
         TL_TRY(tl_onnx_pack(a, m, &file));
         TL_TRY(tl_file_write(tl_printf(a, "%s/%s.onnx", dir, r->name), file.p, file.n));
         tl_arena_free(a);
@@ -132,11 +136,13 @@ static const char *hex_mask(tl_arena *a, const tl_kept *kept, int channels)
 }
 
 /* One line as the script prints it. */
-static const char *line_of(tl_arena *a, const model_row *row, const tl_graph *g, const tl_prune_opts *o, const tl_kept *kept)
+static const char *line_of(tl_arena *a, const model_row *row, const tl_graph *g, const tl_prune_opts *o,
+                           const tl_kept *kept)
 {
     tl_text t = tl_text_new(a);
     const char *last = "";
-    tl_textf(&t, "%s %s %s %g %d %d", row->name, criteria[o->equalization], o->l2 ? "L2" : "max", (double)o->threshold, o->granularity, o->min);
+    tl_textf(&t, "%s %s %s %g %d %d", row->name, criteria[o->equalization], o->l2 ? "L2" : "max",
+             (double)o->threshold, o->granularity, o->min);
     for (int i = 0; i < g->n; i++) {
         if (!g->node[i].op->macs) continue;
         const char *m = hex_mask(a, &kept[i], g->node[i].s.c);
@@ -150,7 +156,9 @@ static bool parse_options(const char *line, const model_row **row, tl_prune_opts
 {
     char name[64], criterion[32], normalizer[8];
     int c = 0, r = 0;
-    if (sscanf(line, "%63s %31s %7s %f %d %d", name, criterion, normalizer, &o->threshold, &o->granularity, &o->min) != 6) return false;
+    if (sscanf(line, "%63s %31s %7s %f %d %d", name, criterion, normalizer, &o->threshold, &o->granularity,
+               &o->min) != 6)
+        return false;
     while (c < TL_LEN(criteria) && strcmp(criteria[c], criterion)) c++;
     while (r < TL_LEN(models) && strcmp(models[r].name, name)) r++;
     if (c == TL_LEN(criteria) || r == TL_LEN(models)) return false;
@@ -209,7 +217,8 @@ static void pruned_computes_what_masked_does(void **state)
             int removed;
             ok(random_model(a, b, &conf, 64, &m));
             ok(prune_and_mask(a, m->g, &o, &diff, &removed));
-            if (removed < 100 || diff > 1e-4) fail_msg("%s, style %d: %d channels pruned, off by %g", m->arch, style, removed, diff);
+            if (removed < 100 || diff > 1e-4)
+                fail_msg("%s, style %d: %d channels pruned, off by %g", m->arch, style, removed, diff);
             tl_arena_free(a);
         }
 }
@@ -229,7 +238,8 @@ static void check_target(const char *name, const tl_graph *g, double want, bool 
     tl_prune_result r;
     ok(tl_prune(g, a, &o, &small, &r));
     double got = share(small, g, macs);
-    if (got > want || got < want - 0.05) fail_msg("%s: %g of the %s, not %g", name, got, macs ? "MACs" : "parameters", want);
+    if (got > want || got < want - 0.05)
+        fail_msg("%s: %g of the %s, not %g", name, got, macs ? "MACs" : "parameters", want);
     o.macs = o.params = 0;
     o.threshold = r.threshold - 1e-6f; /* a little less is too little */
     ok(tl_prune(g, a, &o, &small, &r));
@@ -258,7 +268,7 @@ static void impossible_wishes_are_refused(void **state)
     static const char *const nobody[] = { "conv_99", NULL };
     static const struct { tl_prune_opts o; const char *says; } bad[] = {
         { { .granularity = 8, .min = 16, .macs = 0.01 }, "the smallest that pruning can reach is 0.217 of the MACs" },
-        { { .granularity = 8, .min = 16, .params = 0.001 }, "of the parameters, not 0.001 (at least 16 channels a layer stay)" },
+        { { .granularity = 8, .min = 16, .params = 0.001 }, "not 0.001 (at least 16 channels a layer stay)" },
         { { .granularity = 8, .min = 16, .exclude = nobody }, "there is no layer 'conv_99' to exclude" },
         { { .granularity = 0, .min = 16 }, "must be at least 1" },
         { { .granularity = 1, .min = 0 }, "must be at least 1" },
@@ -287,7 +297,8 @@ static void the_minimum_stays(void **state)
         ok(tl_prune(g, a, &o, &small, &r));
         for (int j = 0; j < g->n; j++) {
             int c = g->node[j].s.c;
-            if (g->node[j].op->macs && c > 8 && strcmp(g->node[j].name, "conv10")) assert_int_equal(small->node[j].s.c, 8);
+            if (g->node[j].op->macs && c > 8 && strcmp(g->node[j].name, "conv10"))
+                assert_int_equal(small->node[j].s.c, 8);
         }
         ok(tl_prune(small, a, &o, &again, &r));
         assert_int_equal(channels_removed(small, r.kept), 0);
@@ -300,7 +311,8 @@ static void the_minimum_stays(void **state)
 static void wrong_rules_are_caught(void **state)
 {
     (void)state;
-    tl_op alone = tl_op_conv2d, inner = tl_op_conv2d, gamma = tl_op_bn, sum = tl_op_add, lined = tl_op_concat, spread = tl_op_flatten;
+    tl_op alone = tl_op_conv2d, inner = tl_op_conv2d, gamma = tl_op_bn, sum = tl_op_add, lined = tl_op_concat,
+          spread = tl_op_flatten;
     alone.flow = tl_flow_new;          /* depthwise chooses for itself */
     inner.param[0].axes = "OJhw";      /* inputs are not cut */
     gamma.param[0].axes = "c";
@@ -308,8 +320,12 @@ static void wrong_rules_are_caught(void **state)
     lined.flow = tl_flow_same;
     spread.flow = tl_flow_same;
     const struct { const char *name; const tl_op *right, *wrong; } rules[] = {
-        { "depthwise", &tl_op_conv2d, &alone }, { "mobilenet_v2", &tl_op_conv2d, &alone }, { "resnet10", &tl_op_conv2d, &inner },
-        { "resnet10", &tl_op_bn, &gamma }, { "resnet10", &tl_op_add, &sum }, { "squeezenet", &tl_op_concat, &lined },
+        { "depthwise", &tl_op_conv2d, &alone },
+        { "mobilenet_v2", &tl_op_conv2d, &alone },
+        { "resnet10", &tl_op_conv2d, &inner },
+        { "resnet10", &tl_op_bn, &gamma },
+        { "resnet10", &tl_op_add, &sum },
+        { "squeezenet", &tl_op_concat, &lined },
         { "concat_flatten", &tl_op_flatten, &spread },
     };
     const tl_prune_opts o = { .threshold = 0.7f, .granularity = 1, .min = 1 };
