@@ -18,7 +18,7 @@ static tl_val small_net(tl_graph *g, int size)
     b = OP(g, "dw", conv2d, IN(x), .out = 16, .groups = 16, .pad = 1);
     b = OP(g, "bn2", bn, IN(b), 0);
     c = OP(g, "bn2_relu", relu, IN(b), 0); /* which must not be absorbed: the sum reads bn2 as it is */
-    c = OP(g, "some", add, IN(c, a), 0);
+    c = OP(g, "some", add, IN(a, c), 0);
     c = OP(g, "sum", add, IN(c, b), 0);
     c = OP(g, "sum_relu", relu, IN(c), .max = 6);
     c = OP(g, "twice", add, IN(c, c), 0);
