@@ -152,7 +152,8 @@ static tl_status train(job *j, tl_train_summary *out)
     bool pretrained = t->pretrained_model_path != NULL;
     tl_trainer_conf c = {
         .model = j->model, .train = j->train, .val = j->val, .loader = loader(j), .recipe = j->recipe, .epochs = t->n_epochs, .seed = (uint64_t)t->random_seed,
-        .head_first = pretrained && !j->pruned && j->spec->default_recipe, .compare = pretrained && !j->pruned, .resume = j->o->resume, .results = j->o->results_dir,
+        .head_first = pretrained && !j->pruned && j->spec->default_recipe, .compare = pretrained && !j->pruned,
+        .choose_crop = j->spec->default_recipe && !tl_spec_says("train_config", t, "enable_center_crop"), .resume = j->o->resume, .results = j->o->results_dir,
         .name = j->backbone->arch, .key = j->o->key, .listener = *j->l,
     };
     tl_train_result r;

@@ -4,6 +4,7 @@
  * some draws of random crop, flip and color) and the last layer is then fitted on these features: softmax regression with an L2
  * penalty on features of mean 0 and deviation 1, a convex problem that takes seconds. The views matter: on 424 pictures of vehicles they
  * raise the accuracy on new ones by 3 to 5 points. */
+#include "listen.h"
 #include "trainer.h"
 #include <math.h>
 #include <string.h>
@@ -45,7 +46,7 @@ static tl_status gather_view(tl_plan *plan, const tl_model *m, tl_loader *load, 
     }
 }
 
-static tl_status gather(tl_arena *a, const tl_model *m, const tl_dataset *d, const tl_loader_conf *conf, const tl_listener *l, table *out)
+static tl_status gather(tl_arena *a, const tl_model *m, const tl_dataset *d, const tl_loader_conf *conf, int most_views, const tl_listener *l, table *out)
 {
     tl_val f = features_of(m);
     tl_plan *plan;
@@ -59,7 +60,7 @@ static tl_status gather(tl_arena *a, const tl_model *m, const tl_dataset *d, con
     TL_TRY(tl_loader_new(a, d, &c, &varied));
     *out = (table){ .width = m->g->node[f.i].s.c, .classes = d->classes.n };
     size_t row = (size_t)(out->width + out->classes) * sizeof(float), n = (size_t)d->sample.n;
-    int views = n * row * VIEWS > MOST_BYTES ? 1 : VIEWS;
+    int views = n * row * (size_t)most_views > MOST_BYTES ? 1 : most_views;
     out->room = d->sample.n * views;
     TL_NEW(out->x = tl_alloc_raw(a, n * (size_t)views * (size_t)out->width * sizeof(float)));
     TL_NEW(out->t = tl_alloc_raw(a, n * (size_t)views * (size_t)out->classes * sizeof(float)));
@@ -124,7 +125,7 @@ static void fill(const table *t, const int *order, int at, int rows, const float
     }
 }
 
-static tl_status fit(tl_arena *a, tl_model *m, table *t, const float *class_weight, uint64_t seed)
+static tl_status fit(tl_arena *a, const tl_model *m, table *t, const float *class_weight, uint64_t seed, tl_node *to)
 {
     static const tl_recipe recipe = {
         .optimizer = { .kind = TL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-7f },
@@ -153,17 +154,71 @@ static tl_status fit(tl_arena *a, tl_model *m, table *t, const float *class_weig
         TL_TRY(tl_plan_backward(p));
         tl_weights_step(&w, (float)tl_schedulers[TL_LR_COSINE]->rate(&recipe.schedule, s, STEPS), s);
     }
-    put_back(&g->node[1], mean, rstd, &m->g->node[m->raw.i]);
+    put_back(&g->node[1], mean, rstd, to);
     return TL_OK;
 }
 
-tl_status tl_head_fit(tl_model *m, const tl_dataset *d, const tl_loader_conf *loader, const float *class_weight, uint64_t seed, const tl_listener *l)
+/* Mean cross entropy of the layer on these features. */
+static double loss_of(const tl_node *d, const table *t)
+{
+    double loss = 0;
+    for (int i = 0; i < t->n; i++) {
+        const float *x = t->x + (size_t)i * (size_t)t->width, *target = t->t + (size_t)i * (size_t)t->classes;
+        double sum = 0, right = 0;
+        for (int o = 0; o < t->classes; o++) {
+            double z = (double)d->p[1].w[o];
+            for (int k = 0; k < t->width; k++) z += (double)(d->p[0].w[o * t->width + k] * x[k]);
+            sum += exp(z);
+            right += (double)target[o] * z;
+        }
+        loss += log(sum) - right;
+    }
+    return t->n ? loss / t->n : HUGE_VAL;
+}
+
+/* The layer fitted to pictures cut in one way, into `to`; *loss: on the validation pictures. */
+static tl_status candidate(tl_arena *a, const tl_model *m, const tl_dataset *train, const tl_dataset *val, const tl_loader_conf *loader,
+                           const float *class_weight, uint64_t seed, const tl_listener *l, tl_node *to, double *loss)
+{
+    table t;
+    *to = m->g->node[m->raw.i];
+    for (int k = 0; k < TL_MAX_PARAM; k++)
+        if (to->p[k].w) TL_NEW(to->p[k].w = tl_new(a, float, tl_dims_count(to->p[k].dims)));
+    TL_TRY(gather(a, m, train, loader, VIEWS, l, &t));
+    TL_CHECK(t.n, TL_EDATA, "no training picture could be read");
+    TL_TRY(fit(a, m, &t, class_weight, seed, to));
+    TL_TRY(gather(a, m, val, loader, 1, l, &t));
+    *loss = loss_of(to, &t);
+    return TL_OK;
+}
+
+static tl_status best_of(tl_arena *a, tl_model *m, const tl_dataset *train, const tl_dataset *val, const tl_loader_conf *loader,
+                         const float *class_weight, uint64_t seed, bool choose_crop, const tl_listener *l)
+{
+    tl_node layer[2], *d = &m->g->node[m->raw.i];
+    double loss[2];
+    int best = 0;
+    for (int i = 0; i <= choose_crop; i++) {
+        tl_loader_conf c = *loader;
+        c.center_crop = choose_crop ? i : loader->center_crop;
+        TL_TRY(candidate(a, m, train, val, &c, class_weight, seed, l, &layer[i], &loss[i]));
+        if (loss[i] < loss[best]) best = i;
+    }
+    for (int k = 0; k < TL_MAX_PARAM; k++)
+        if (d->p[k].w) memcpy(d->p[k].w, layer[best].p[k].w, tl_dims_count(d->p[k].dims) * sizeof(float));
+    if (!choose_crop) return TL_OK;
+    m->center_crop = best;
+    tl_say(l, "pictures are %s: the validation loss is %.4f that way, %.4f the other (enable_center_crop settles it)\n",
+           best ? "cut in the middle" : "squeezed to the network's shape", loss[best], loss[!best]);
+    return TL_OK;
+}
+
+tl_status tl_head_fit(tl_model *m, const tl_dataset *train, const tl_dataset *val, const tl_loader_conf *loader, const float *class_weight,
+                      uint64_t seed, bool choose_crop, const tl_listener *l)
 {
     tl_arena *a = tl_arena_new();
-    table t;
     TL_NEW(a);
-    tl_status s = gather(a, m, d, loader, l, &t);
-    if (!s) s = t.n ? fit(a, m, &t, class_weight, seed) : tl_fail(TL_EDATA, "no training picture could be read");
+    tl_status s = best_of(a, m, train, val, loader, class_weight, seed, choose_crop, l);
     tl_arena_free(a);
     return s ? tl_note(s, "fitting the head on the frozen trunk") : TL_OK;
 }

@@ -31,6 +31,7 @@ typedef struct {
     double          started;     /* when this run began its first step */
     long            first_step;  /* which that was */
     double          last_acc;
+    float          *before[TL_MAX_PARAM]; /* the head's parameters before it was fitted */
     int             unreadable;  /* pictures already told about */
 } trainer;
 
@@ -80,12 +81,15 @@ static tl_status find_checkpoint(trainer *t, tl_checkpoint *k)
     tl_tell(&t->c->listener, notes);
     t->s = k->state;
     tl_say(&t->c->listener, "resuming from '%s': %d epochs and %d batches done\n", k->path, t->s.epoch, t->s.batch);
+    t->c->model->center_crop = k->model->center_crop;
     return tl_model_transfer(t->c->model, k->model, false, false, t->c->seed, &report);
 }
 
 static tl_status make_loaders(trainer *t)
 {
-    tl_loader_conf train = t->c->loader, val = t->c->loader;
+    tl_loader_conf train = t->c->loader, val;
+    train.center_crop = t->c->model->center_crop;
+    val = train;
     train.shuffle = train.wrap = true;
     val.random_crop = val.color = val.hflip = val.shuffle = val.wrap = false;
     val.mixup_alpha = val.smoothing = 0;
@@ -277,35 +281,38 @@ static tl_status end_epoch(trainer *t, double rate)
 
 /* ---- Epoch 0 ---- */
 
-/* The head on the frozen trunk: the first candidate, or, when only compared with, undone afterwards. */
+/* Before there are loaders and plans, because it decides how pictures are cut and where averages start. */
 static tl_status fit_head(trainer *t)
 {
     const tl_trainer_conf *c = t->c;
-    tl_node *d = &c->model->g->node[c->model->raw.i];
-    float *before[TL_MAX_PARAM] = { NULL };
-    tl_confusion m;
+    const tl_node *d = &c->model->g->node[c->model->raw.i];
     for (int k = 0; k < TL_MAX_PARAM; k++) {
         size_t bytes = tl_dims_count(d->p[k].dims) * sizeof(float);
-        if (bytes) TL_NEW(before[k] = tl_alloc(t->a, bytes));
-        if (bytes) memcpy(before[k], d->p[k].w, bytes);
+        if (!bytes) continue;
+        TL_NEW(t->before[k] = tl_alloc(t->a, bytes));
+        memcpy(t->before[k], d->p[k].w, bytes);
     }
-    TL_TRY(tl_head_fit(c->model, c->train, &c->loader, c->class_weight, c->seed, &c->listener));
+    return tl_head_fit(c->model, c->train, c->val, &c->loader, c->class_weight, c->seed, c->choose_crop, &c->listener);
+}
+
+/* The fitted head is the first candidate, or, when only compared with, undone. */
+static tl_status judge_head(trainer *t)
+{
+    const tl_trainer_conf *c = t->c;
+    tl_node *d = &c->model->g->node[c->model->raw.i];
+    tl_confusion m;
     TL_TRY(validate(t, &m));
     t->s.frozen_acc = t->last_acc;
     tl_say(&c->listener, "frozen trunk with a trained head: val_loss %.4f val_acc %.4f%s\n", m.loss / (double)m.n, t->last_acc,
-        c->head_first ? "" : " (for comparison)");
-    if (c->head_first) {
-        t->s.best_epoch = 0;
-        t->s.best_acc = t->last_acc;
-        t->s.best_loss = m.loss / (double)m.n;
-        for (int i = 0; i < t->weights.n; i++) /* averages start from the fitted head */
-            if (t->weights.at[i].mean) memcpy(t->weights.at[i].mean, t->weights.at[i].w, t->weights.at[i].n * sizeof(float));
-        TL_TRY(save(t));
-        return tl_checkpoint_mark_best(&t->files, 0);
-    }
-    for (int k = 0; k < TL_MAX_PARAM; k++)
-        if (before[k]) memcpy(d->p[k].w, before[k], tl_dims_count(d->p[k].dims) * sizeof(float));
-    return TL_OK;
+           c->head_first ? "" : " (for comparison)");
+    for (int k = 0; !c->head_first && k < TL_MAX_PARAM; k++)
+        if (t->before[k]) memcpy(d->p[k].w, t->before[k], tl_dims_count(d->p[k].dims) * sizeof(float));
+    if (!c->head_first) return TL_OK;
+    t->s.best_epoch = 0;
+    t->s.best_acc = t->last_acc;
+    t->s.best_loss = m.loss / (double)m.n;
+    TL_TRY(save(t));
+    return tl_checkpoint_mark_best(&t->files, 0);
 }
 
 /* ---- All of it ---- */
@@ -315,6 +322,8 @@ static tl_status begin(trainer *t)
     tl_checkpoint k;
     TL_TRY(open_outputs(t));
     TL_TRY(find_checkpoint(t, &k));
+    bool head = !k.model && (t->c->head_first || t->c->compare) && tl_head_fits(t->c->model);
+    if (head) TL_TRY(fit_head(t));
     TL_TRY(make_loaders(t));
     TL_TRY(make_plans(t));
     if (k.model) {
@@ -324,8 +333,7 @@ static tl_status begin(trainer *t)
     }
     TL_TRY(tl_traincsv_begin(t->csv, t->s.epoch));
     TL_TRY(tl_statusjson_add(t->status, &(tl_run_event){ .state = TL_RUN_STARTED, .message = k.model ? "training resumed" : "training started" }));
-    if (!k.model && (t->c->head_first || t->c->compare) && tl_head_fits(t->c->model)) TL_TRY(fit_head(t));
-    return TL_OK;
+    return head ? judge_head(t) : TL_OK;
 }
 
 static tl_status finish(trainer *t, tl_train_result *out)

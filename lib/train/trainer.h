@@ -12,6 +12,7 @@ typedef struct {
     const float      *class_weight;  /* per class, NULL: all 1 */
     bool              head_first;    /* fit the head on the frozen trunk, as epoch 0, when the network allows it */
     bool              compare;       /* measure what a head on the frozen trunk reaches, to say if training does worse */
+    bool              choose_crop;   /* with head_first: cut pictures in the middle, or squeeze them, whichever validates better */
     bool              resume;        /* go on from the newest checkpoint in the folder, if there is one */
     uint64_t          seed;
     const char       *results;       /* folder; weights/, events/, training.csv, status.json go there */
@@ -34,6 +35,8 @@ tl_status tl_train(tl_arena *a, const tl_trainer_conf *c, tl_train_result *out);
 /* Whether the model's scores come from one layer on top of features that no other untrained layer touches. */
 bool tl_head_fits(const tl_model *m);
 /* Fit that layer: features of all training pictures once per view, then many cheap steps. Deterministic in seed. The model's
- * parameters of that layer are replaced. */
-tl_status tl_head_fit(tl_model *m, const tl_dataset *train, const tl_loader_conf *loader, const float *class_weight, uint64_t seed, const tl_listener *l);
+ * parameters of that layer are replaced. choose_crop: both with and without center_crop, and the model keeps the one with the lower
+ * loss on the validation pictures. */
+tl_status tl_head_fit(tl_model *m, const tl_dataset *train, const tl_dataset *val, const tl_loader_conf *loader, const float *class_weight,
+                      uint64_t seed, bool choose_crop, const tl_listener *l);
 #endif
