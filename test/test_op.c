@@ -30,6 +30,8 @@ static const op_case cases[] = {
     { A(conv2d, .out = 4, .k = 5, .stride = 2, .pad = 1, .extra = 2), X(1, 3, 8, 9), .then = &leaky },
     { A(conv2d, .out = 6, .groups = 6, .pad = 1), X(2, 6, 5, 5) },
     { A(conv2d, .out = 16, .groups = 16, .pad = 1, .stride = 2, .nobias = true), X(2, 16, 7, 7), .then = &relu6 },
+    { A(conv2d, .out = 21, .groups = 21, .pad = 1, .nobias = true), X(2, 21, 9, 8) },
+    { A(conv2d, .out = 6, .groups = 6, .stride = 2, .extra = 1, .nobias = true), X(2, 6, 8, 8) },
     { A(conv2d, .out = 6, .groups = 3, .pad = 1), X(2, 9, 4, 5) },
     { A(conv2d, .out = 64, .k = 7, .stride = 2, .pad = 3), X(1, 3, 12, 12) },
     { A(conv2d, .out = 1, .k = 1), X(2, 1, 3, 3) },
@@ -299,8 +301,9 @@ static tl_status check_kernels(tl_arena *a, const op_case *k)
 {
     rig r;
     TL_TRY(plan(a, k, true, true, &r));
-    if (!k->op->macs) return TL_OK;
-    const char *impl = tl_dnn_conv_impl(r.p->io[r.y.i].state);
+    const tl_io *io = &r.p->io[r.y.i];
+    if (!k->op->macs || io->kernel.forward != k->op->forward) return TL_OK; /* not oneDNN's */
+    const char *impl = tl_dnn_conv_impl(io->state);
     TL_CHECK(!strstr(impl, "ref") && !strstr(impl, "direct"), TL_EARG, "slow reference kernel: %s", impl);
     return TL_OK;
 }
@@ -344,6 +347,37 @@ static void every_row_is_described_and_tested(void **state)
             if (!f->help || !f->help[0]) fail_msg("%s: %s has no help", (*op)->name, f->name);
     }
     assert_null(tl_op_find("no such operation"));
+}
+
+static void kernels_are_chosen_by_their_rules(void **state)
+{
+    (void)state;
+    const tl_conv2d depthwise = { .out = 8, .groups = 8, .pad = 1, .nobias = true };
+    const tl_conv2d dense = { .out = 8, .pad = 1, .nobias = true }, grouped = { .out = 16, .groups = 8, .nobias = true };
+    const tl_conv2d biased = { .out = 8, .groups = 8 }, wide = { .out = 8, .k = 5, .groups = 8, .nobias = true };
+    const tl_conv2d dilated = { .out = 8, .groups = 8, .dilation = 2, .nobias = true };
+    const struct { const tl_conv2d *attr; bool infer, frozen; const char *kernel; } rows[] = {
+        { &depthwise, .kernel = "depthwise" },
+        { &depthwise, .infer = true, .kernel = "conv2d" },
+        { &depthwise, .frozen = true, .kernel = "conv2d" },
+        { &dense, .kernel = "conv2d" },
+        { &grouped, .kernel = "conv2d" },
+        { &biased, .kernel = "conv2d" },
+        { &wide, .kernel = "conv2d" },
+        { &dilated, .kernel = "conv2d" },
+    };
+    for (int i = 0; i < TL_LEN(rows); i++) {
+        tl_arena *a = tl_arena_new();
+        const op_case k = { .op = &tl_op_conv2d, .attr = rows[i].attr, X(2, 8, 9, 9) };
+        tl_plan *p;
+        rig r;
+        ok(plan(a, &k, !rows[i].infer, true, &r));
+        tl_plan_conf conf = r.p->conf;
+        r.g->node[r.y.i].p[0].frozen = rows[i].frozen;
+        ok(tl_plan_new(r.g, a, &conf, &p));
+        assert_string_equal(p->io[r.y.i].kernel.name, rows[i].kernel);
+        tl_arena_free(a);
+    }
 }
 
 static void running_statistics_follow_the_batch(void **state)
@@ -488,6 +522,7 @@ int main(void)
         cmocka_unit_test(onnx_brings_back_the_same),
         cmocka_unit_test(pruning_is_masking),
         cmocka_unit_test(no_slow_kernel_is_used),
+        cmocka_unit_test(kernels_are_chosen_by_their_rules),
         cmocka_unit_test(what_does_not_fit_is_said),
         cmocka_unit_test(wrong_operations_are_caught),
     };

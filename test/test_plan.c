@@ -104,7 +104,7 @@ static void step_unshared(tl_arena *a, tl_plan *p)
         io->dy = own(a, io->y.s);
         for (int k = 0; k < io->nx; k++) io->x[k] = p->io[p->g->node[p->forward[j]].x[k]].y;
         io->seed = tl_rng_at(p->seed, (uint64_t)p->forward[j], 0, 0).s;
-        ok(p->g->node[p->forward[j]].op->forward(io));
+        ok(io->kernel.forward(io));
     }
     p->io[p->conf.loss.i].dy.f[0] = 1;
     for (int j = 0; j < p->nbackward; j++) {
@@ -112,7 +112,7 @@ static void step_unshared(tl_arena *a, tl_plan *p)
         tl_io *io = &p->io[p->backward[j].node];
         for (int k = 0; k < io->nx; k++)
             if (io->want_dx[k]) io->dx[k] = own(a, io->x[k].s);
-        ok(d->op->backward(io));
+        ok(io->kernel.backward(io));
         for (int k = 0; k < io->nx; k++)
             for (size_t i = 0; io->want_dx[k] && i < tl_count(io->dx[k].s); i++)
                 p->io[d->x[k]].dy.f[i] += io->dx[k].f[i];

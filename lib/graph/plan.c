@@ -6,7 +6,7 @@
  *   absorb     an activation that alone follows an op which can apply it itself becomes part of it: the op writes the
  *              activation's value, and no pass over memory is spent on it. Such a node, and dropout when inferring,
  *              is not run; its `root` is the node whose value it shares.
- *   setup      each op prepares its kernels
+ *   setup      each op gets the first of its kernels that fits, and prepares it
  *   lifetimes  time runs from 0 to 2n: node i runs forward at i and backward at 2n-1-i. Each value and each gradient
  *              gets a buffer with the span of time in which somebody writes or reads it; values computed in place
  *              share one
@@ -112,6 +112,13 @@ static void absorb(planner *q)
 
 static bool runs(const planner *q, int i) { return q->live[i] && !q->skip[i]; }
 
+static tl_op_kernel choose(const tl_op *op, const tl_io *io)
+{
+    for (const tl_op_kernel *k = op->kernels; k && k->name; k++)
+        if (k->fits(io)) return *k;
+    return (tl_op_kernel){ op->name, NULL, op->setup, op->forward, op->backward };
+}
+
 static tl_status setup(planner *q, size_t *scratch)
 {
     for (int i = 0; i < q->g->n; i++) {
@@ -129,7 +136,8 @@ static tl_status setup(planner *q, size_t *scratch)
                      d->op->param[k].name, d->name);
             TL_NEW(p->g = tl_new(q->p->arena, float, n));
         }
-        tl_status s = d->op->setup ? d->op->setup(io) : TL_OK;
+        io->kernel = choose(d->op, io);
+        tl_status s = io->kernel.setup ? io->kernel.setup(io) : TL_OK;
         if (s) return tl_note(s, "preparing %s", d->name);
         if (io->scratch_bytes > *scratch) *scratch = io->scratch_bytes;
     }

@@ -16,7 +16,7 @@ tl_status tl_plan_forward(tl_plan *p)
         tl_io *io = &p->io[i];
         double start = p->seconds ? now() : 0;
         io->seed = tl_rng_at(p->seed, (uint64_t)i, 0, 0).s;
-        tl_status s = p->g->node[i].op->forward(io);
+        tl_status s = io->kernel.forward(io);
         if (s) return tl_note(s, "running %s", p->g->node[i].name);
         if (p->seconds) p->seconds[i] += now() - start;
     }
@@ -31,7 +31,7 @@ tl_status tl_plan_backward(tl_plan *p)
     for (int j = 0; j < p->nbackward; j++) {
         const tl_step *step = &p->backward[j];
         double start = p->seconds ? now() : 0;
-        tl_status s = p->g->node[step->node].op->backward(&p->io[step->node]);
+        tl_status s = p->io[step->node].kernel.backward(&p->io[step->node]);
         if (s) return tl_note(s, "differentiating %s", p->g->node[step->node].name);
         for (int k = 0; k < step->nadd; k++) tl_kernel()->accumulate(step->add[k].from, step->add[k].n, step->add[k].to);
         if (p->seconds) p->seconds[p->g->n + step->node] += now() - start;

@@ -33,6 +33,8 @@ static tl_status shape(const void *attr, int nx, const tl_shape *x, tl_shape *y,
     return TL_OK;
 }
 
+/* ---- Any convolution: oneDNN ---- */
+
 static tl_status setup(tl_io *io)
 {
     const tl_conv2d *a = io->attr;
@@ -57,6 +59,43 @@ static tl_status backward(tl_io *io)
     if (io->dx[0].p) TL_TRY(tl_dnn_conv_backward_data(io->state, io->dy.f, io->p[0].w, io->dx[0].f, io->scratch));
     return TL_OK;
 }
+
+/* ---- Depthwise 3x3 in training: a kernel of our own, which makes both gradients in one pass ---- */
+
+static bool depthwise_fits(const tl_io *io)
+{
+    const tl_conv2d *a = io->attr;
+    return io->train && a->nobias && !tl_act_on(io->act) && io->want_dw && io->want_dx[0] &&
+           tl_dw_fits(a->k, a->stride, a->dilation, a->groups, io->x[0].s.c, a->out);
+}
+
+static tl_status depthwise_setup(tl_io *io)
+{
+    io->scratch_bytes = tl_kernel()->dw_scratch(io->x[0].s, io->y.s) * sizeof(float);
+    return TL_OK;
+}
+
+static tl_status depthwise_forward(tl_io *io)
+{
+    const tl_conv2d *a = io->attr;
+    tl_kernel()->dw(io->x[0].f, io->x[0].s, io->y.s, a->stride, a->pad, io->p[0].w, io->y.f, io->scratch);
+    return TL_OK;
+}
+
+static tl_status depthwise_backward(tl_io *io)
+{
+    const tl_conv2d *a = io->attr;
+    tl_kernel()->dw_grad(io->x[0].f, io->dy.f, io->x[0].s, io->y.s, a->stride, a->pad, io->p[0].w, io->dx[0].f,
+                         io->p[0].g, io->scratch);
+    return TL_OK;
+}
+
+static const tl_op_kernel kernels[] = {
+    { "depthwise", depthwise_fits, depthwise_setup, depthwise_forward, depthwise_backward },
+    { 0 },
+};
+
+/* ---- The rest ---- */
 
 static double macs(const void *attr, tl_shape x, tl_shape y)
 {
@@ -137,7 +176,7 @@ const tl_op tl_op_conv2d = {
     .name = "conv2d", .brief = "2-D convolution", .min_in = 1, .max_in = 1,
     .param = { { .name = "weight", .axes = "OIhw" }, { .name = "bias", .axes = "O" } },
     .field = fields, .attr_size = sizeof(tl_conv2d), .saves = TL_SAVES_X, .takes_act = TL_ACT_INFER,
-    .shape = shape, .setup = setup, .forward = forward, .backward = backward, .macs = macs,
+    .shape = shape, .setup = setup, .forward = forward, .backward = backward, .kernels = kernels, .macs = macs,
     .flow = flow, .resize = resize, .take_scale = take_scale, .keras = keras, .int8 = TL_INT8_COMPUTES,
     .onnx = { "Conv" }, .onnx_out = onnx_out, .onnx_in = onnx_in,
 };

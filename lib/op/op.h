@@ -7,7 +7,8 @@
  * The contract, in the order things happen to a node:
  *   shape     requires: attributes with defaults in, inputs' shapes for a batch of one or more
  *             ensures:  output shape and parameter dims, or an error; the only place that validates
- *   setup     once per plan, shapes known, no data yet: make io->state in io->arena, say io->scratch_bytes
+ *   kernel    once per plan, shapes known: the first row of `kernels` that fits, else setup, forward and backward below
+ *   setup     no data yet: make io->state in io->arena, say io->scratch_bytes
  *   forward   reads x, p[].w; writes y whole; applies io->act when the op says takes_act
  *   backward  reads dy and what `saves` promised (x, y); WRITES dx[k] where dx[k].p is set and p[k].g where set;
  *             never adds: summing over several consumers is the runner's business
@@ -49,6 +50,17 @@ typedef enum { TL_INT8_NONE, TL_INT8_SAME_SCALE, TL_INT8_COMPUTES } tl_int8;
 enum { TL_SAVES_X = 1, TL_SAVES_Y = 2 };          /* what backward reads besides dy and parameters */
 enum { TL_ACT_INFER = 1, TL_ACT_TRAIN = 2 };      /* when an op honours io->act */
 
+struct tl_io;
+/* One way to compute an operation. Which one is best may depend on the shapes, on whether a plan trains, and on which
+ * gradients it wants: `fits` knows, and the plan asks when it is made. */
+typedef struct tl_op_kernel {
+    const char *name;                                 /* for logs and tests */
+    bool      (*fits)(const struct tl_io *io);
+    tl_status (*setup)(struct tl_io *io);             /* optional */
+    tl_status (*forward)(struct tl_io *io);
+    tl_status (*backward)(struct tl_io *io);          /* optional: no gradient passes */
+} tl_op_kernel;
+
 /* Everything an operation sees while it runs. */
 typedef struct tl_io {
     const void *attr;
@@ -62,6 +74,7 @@ typedef struct tl_io {
     bool        want_dx[TL_MAX_IN], want_dw; /* known at setup: which gradients will be asked for */
     bool        constant;           /* weights stay as they are for the life of the plan */
     uint64_t    seed;               /* of this node in this step; for dropout */
+    tl_op_kernel kernel;            /* the chosen one */
     void       *state;              /* set by setup, lives as long as the plan */
     tl_arena   *arena;              /* of the plan */
     size_t      scratch_bytes;      /* set by setup: bytes of scratch each call needs */
@@ -80,9 +93,10 @@ typedef struct tl_op {
     const tl_field *field;
     size_t          attr_size;
     tl_status     (*shape)(const void *attr, int nx, const tl_shape *x, tl_shape *y, tl_dims *p);
-    tl_status     (*setup)(tl_io *io);                /* optional */
+    tl_status     (*setup)(tl_io *io);                /* optional; this and the next two are the kernel for all cases */
     tl_status     (*forward)(tl_io *io);
     tl_status     (*backward)(tl_io *io);             /* optional: no gradient passes */
+    const tl_op_kernel *kernels;                      /* for special cases, best first, ended by an empty row; optional */
     double        (*macs)(const void *attr, tl_shape x, tl_shape y); /* multiply-accumulates; optional: none worth counting */
     unsigned        saves;
     unsigned        takes_act;                        /* TL_ACT_*: forward (and backward) honour io->act */
