@@ -30,6 +30,8 @@ ifdef SAN
 B       := $(B)-san
 CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDFLAGS += -fsanitize=address,undefined
+# Checks inside a loop keep clang from vectorizing it, which it would complain about.
+CFLAGS  += $(if $(findstring clang,$(CC)),-Wno-pass-failed)
 endif
 ifneq ($(CC),cc)
 B       := $(B)-$(notdir $(CC))
