@@ -198,6 +198,62 @@ static void absorbed_inference_is_unabsorbed_inference(void **state)
     }
 }
 
+/* A network of 4 channels in a line of text, node by node: image 0, then cN, a convolution of node N, rN, its relu,
+ * +NM, a sum. */
+static tl_val spelled(tl_graph *g, const char *text)
+{
+    tl_val x = OP(g, "0", input, NO_INPUT, 4, 6, 6);
+    for (int i = 1; *text; i++, text += strcspn(text, " "), text += *text == ' ') {
+        const char *name = tl_name(g, "%d", i);
+        tl_val a = { text[1] - '0' }, b = { text[2] - '0' };
+        x = *text == 'c'   ? OP(g, name, conv2d, IN(a), .out = 4, .pad = 1)
+            : *text == 'r' ? OP(g, name, relu, IN(a), 0)
+                           : OP(g, name, add, IN(a, b), 0);
+    }
+    ok(g->status);
+    ok(randomize(g, 3));
+    return x;
+}
+
+static void sums_go_into_convolutions_where_memory_allows(void **state)
+{
+    (void)state;
+    static const struct { const char *net; int run, keep; } rows[] = {
+        { "c0 c1 c2 +31 r4", 4, 0 },                /* the residual connection */
+        { "c0 c1 c2 +13 r4 c5 c6 +75 r8", 6, 0 },   /* two of them */
+        { "c0 c0 +12", 3, 0 },                      /* two branches of one input */
+        { "c0 c1 c0 +23 r4", 4, 0 },
+        { "c0 r1 c2 +32", 4, 0 },                   /* the convolution reads what it would overwrite */
+        { "c0 c1 c2 +31 c1 +45", 6, 0 },            /* the first summand is read again */
+        { "c0 c1 +20", 4, 0 },                      /* the image belongs to the caller */
+        { "c0 c1 c2 +31", 5, 1 },                   /* somebody wants to see the first summand */
+        { "c0 c1 c2 +31", 5, 3 },                   /* the second */
+        { "c0 c1 c2 r3 +41", 5, 0 },                /* an activation lies between */
+        { "c0 c1 c2 +31 c3 +45", 6, 0 },            /* the second summand of the first sum is, too */
+        { "c0 +11", 3, 0 },
+    };
+    for (int i = 0; i < TL_LEN(rows); i++) {
+        tl_arena *a = tl_arena_new();
+        tl_graph *g = tl_graph_new(a);
+        tl_val y = spelled(g, rows[i].net), keep = { rows[i].keep }, all[16];
+        tl_plan *p, *q;
+        for (int j = 0; j < g->n; j++) all[j].i = j;
+        ok(tl_plan_new(g, a, &(tl_plan_conf){ .batch = 2, .keep = &keep, .nkeep = 1 }, &p));
+        ok(tl_plan_new(g, a, &(tl_plan_conf){ .batch = 2, .keep = all, .nkeep = g->n }, &q));
+        fill(p->io[0].y.f, tl_count(p->io[0].y.s), 1);
+        fill(q->io[0].y.f, tl_count(q->io[0].y.s), 1);
+        for (int run = 0; run < 2; run++) { /* the second finds what the first left in memory */
+            ok(tl_plan_forward(p));
+            ok(tl_plan_forward(q));
+            double d = difference(tl_plan_value(q, y), tl_plan_value(p, y));
+            if (!(d < 1e-5)) fail_msg("%s: off by %g", rows[i].net, d);
+            assert_true(difference(tl_plan_value(q, keep), tl_plan_value(p, keep)) < 1e-5);
+        }
+        if (p->nforward != rows[i].run) fail_msg("%s: %d nodes run", rows[i].net, p->nforward);
+        tl_arena_free(a);
+    }
+}
+
 /* Whatever the last step left in the shared memory, the next one does not read it. */
 static void a_step_depends_on_its_input_only(void **state)
 {
@@ -375,6 +431,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shared_memory_gives_the_gradients_of_unshared),
         cmocka_unit_test(absorbed_inference_is_unabsorbed_inference),
+        cmocka_unit_test(sums_go_into_convolutions_where_memory_allows),
         cmocka_unit_test(a_step_depends_on_its_input_only),
         cmocka_unit_test(running_allocates_nothing),
         cmocka_unit_test(threads_change_no_bit),

@@ -4,8 +4,9 @@
  *   shapes     every value's shape at this batch size
  *   mark       which nodes the wanted values need, and which the loss's gradient passes through
  *   absorb     an activation that alone follows an op which can apply it itself becomes part of it: the op writes the
- *              activation's value, and no pass over memory is spent on it. Such a node, and dropout when inferring,
- *              is not run; its `root` is the node whose value it shares.
+ *              activation's value, and no pass over memory is spent on it. So does a sum, when inferring: the op that
+ *              makes the later summand adds to the earlier one. Such a node, and dropout when inferring, is not run;
+ *              its `root` is the node whose value it shares.
  *   setup      each op gets the first of its kernels that fits, and prepares it
  *   lifetimes  time runs from 0 to 2n: node i runs forward at i and backward at 2n-1-i. Each value and each gradient
  *              gets a buffer with the span of time in which somebody writes or reads it; values computed in place
@@ -26,7 +27,8 @@ typedef struct {
     const tl_graph *g;
     tl_arena       *tmp;
     bool *live, *on_path, *active, *skip, *wanted; /* per node; wanted: its value is read after forward */
-    int  *root, *uses;                             /* per node; uses: how many inputs of nodes that run read it */
+    int  *root, *uses;                             /* per node; uses: how many inputs of nodes read its value */
+    int  *onto;                                    /* per node: the summand whose memory it adds to, -1: none */
     int  *y, *dy;                                  /* per node: its buffers, -1: none */
     int (*sum)[TL_MAX_IN];                         /* per node and input: buffer of a gradient that is added, -1 */
     tl_list buf;                                   /* buffer */
@@ -83,34 +85,56 @@ static void mark(planner *q)
     }
 }
 
-static void absorb(planner *q)
+/* Is the value that node r computes read once only, by a node which thus may change what r computes? */
+static bool alone(const planner *q, int r) { return q->uses[r] == 1 && !q->wanted[r] && !tl_act_on(q->p->io[r].act); }
+
+/* Node i need not run: its value is what root r computes. */
+static void merge(planner *q, int i, int r)
 {
-    int *readers = q->uses; /* counted anew below, once it is known who runs */
-    unsigned mode = q->p->conf.train ? TL_ACT_TRAIN : TL_ACT_INFER;
-    for (int i = 0; i < q->g->n; i++)
-        for (int k = 0; q->live[i] && k < q->g->node[i].nx; k++) readers[q->g->node[i].x[k]]++;
-    for (int i = 0; i < q->g->n; i++) {
-        const tl_node *d = &q->g->node[i];
-        int x = d->nx ? d->x[0] : 0;
-        q->root[i] = i;
-        if (!q->live[i]) continue;
-        if (d->op->passes_when_inferring && !q->p->conf.train) {
-            q->root[i] = q->root[x];
-        } else if (d->op->is_act && q->root[x] == x && readers[x] == 1 && !q->wanted[x]
-                   && (q->g->node[x].op->takes_act & mode) && !tl_act_on(q->p->io[x].act)) {
-            q->p->io[x].act = d->op->is_act(d->attr);
-            q->root[i] = x;
-        }
-        q->skip[i] = q->root[i] != i;
-    }
-    memset(q->uses, 0, (size_t)q->g->n * sizeof *q->uses);
-    for (int i = 0; i < q->g->n; i++) {
-        q->wanted[q->root[i]] |= q->wanted[i];
-        for (int k = 0; q->live[i] && !q->skip[i] && k < q->g->node[i].nx; k++) q->uses[source(q, i, k)]++;
-    }
+    q->root[i] = r;
+    q->skip[i] = true;
+    q->uses[r] += q->uses[i] - 1;
+    q->wanted[r] |= q->wanted[i];
 }
 
 static bool runs(const planner *q, int i) { return q->live[i] && !q->skip[i]; }
+
+/* Let the later of sum i's two summands be added to the earlier one, where that lies, if nobody else reads that any
+ * more. */
+static void absorb_sum(planner *q, int i)
+{
+    int a = source(q, i, 0), b = source(q, i, 1), first = a < b ? a : b, later = a < b ? b : a, before = 0;
+    for (int j = 0; j < later; j++)
+        for (int k = 0; runs(q, j) && k < q->g->node[j].nx; k++) before += source(q, j, k) == first;
+    if (!q->g->node[later].op->takes_sum || !alone(q, later)) return;
+    if (!q->g->node[first].nx || q->wanted[first] || q->uses[first] > before + 1) return;
+    q->p->io[later].add = true;
+    q->onto[later] = first;
+    merge(q, i, later);
+}
+
+static void absorb(planner *q)
+{
+    bool train = q->p->conf.train;
+    for (int i = 0; i < q->g->n; i++)
+        for (int k = 0; q->live[i] && k < q->g->node[i].nx; k++) q->uses[q->g->node[i].x[k]]++;
+    for (int i = 0; i < q->g->n; i++) {
+        const tl_node *d = &q->g->node[i];
+        q->root[i] = i;
+        q->onto[i] = -1;
+        if (!q->live[i] || !d->nx) continue;
+        int r = source(q, i, 0);
+        if (d->op->passes_when_inferring && !train) {
+            merge(q, i, r);
+        } else if (d->op->is_act && alone(q, r)
+                   && q->g->node[r].op->takes_act & (train ? TL_ACT_TRAIN : TL_ACT_INFER)) {
+            q->p->io[r].act = d->op->is_act(d->attr);
+            merge(q, i, r);
+        } else if (d->op->is_sum && !train) {
+            absorb_sum(q, i);
+        }
+    }
+}
 
 static tl_op_kernel choose(const tl_op *op, const tl_io *io)
 {
@@ -175,7 +199,8 @@ static tl_status value_lifetimes(planner *q)
     for (int i = 0; i < q->g->n; i++) {
         const tl_node *d = &q->g->node[i];
         if (!runs(q, i)) continue;
-        if (overwrites(q, i)) q->y[i] = q->y[source(q, i, 0)];
+        if (q->onto[i] >= 0) q->y[i] = q->y[q->onto[i]];
+        else if (overwrites(q, i)) q->y[i] = q->y[source(q, i, 0)];
         else TL_TRY(new_buffer(q, q->p->io[i].y.s, forward_time(i), forward_time(i), &q->y[i]));
         buffer *b = buf(q, q->y[i]);
         stretch(b, forward_time(i));
@@ -293,7 +318,7 @@ static tl_status allocate(planner *q)
 {
     int n = q->g->n;
     bool **flag[] = { &q->live, &q->on_path, &q->active, &q->skip, &q->wanted };
-    int **index[] = { &q->root, &q->uses, &q->y, &q->dy };
+    int **index[] = { &q->root, &q->uses, &q->onto, &q->y, &q->dy };
     for (int i = 0; i < TL_LEN(flag); i++) TL_NEW(*flag[i] = tl_new(q->tmp, bool, n));
     for (int i = 0; i < TL_LEN(index); i++) TL_NEW(*index[i] = tl_new(q->tmp, int, n));
     TL_NEW(q->sum = tl_alloc(q->tmp, (size_t)n * sizeof *q->sum));

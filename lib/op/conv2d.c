@@ -39,7 +39,7 @@ static tl_status setup(tl_io *io)
 {
     const tl_conv2d *a = io->attr;
     tl_conv_geom g = { a->k, a->stride, a->pad, a->extra, a->dilation, a->groups };
-    tl_conv_conf c = { .bias = !a->nobias, .slope = io->act.slope, .max = io->act.max, .train = io->train,
+    tl_conv_conf c = { .bias = !a->nobias, .add = io->add, .slope = io->act.slope, .max = io->act.max, .train = io->train,
                        .no_dx = !io->want_dx[0], .no_dw = !io->want_dw, .keep = io->constant };
     tl_dnn_conv *conv;
     TL_TRY(tl_dnn_conv_new(io->arena, io->x[0].s, io->y.s, g, c, &conv, &io->scratch_bytes));
@@ -175,7 +175,7 @@ static tl_status onnx_in(const tl_onnx_view *v, void *attr, const tl_onnx_tensor
 const tl_op tl_op_conv2d = {
     .name = "conv2d", .brief = "2-D convolution", .min_in = 1, .max_in = 1,
     .param = { { .name = "weight", .axes = "OIhw" }, { .name = "bias", .axes = "O" } },
-    .field = fields, .attr_size = sizeof(tl_conv2d), .saves = TL_SAVES_X, .takes_act = TL_ACT_INFER,
+    .field = fields, .attr_size = sizeof(tl_conv2d), .saves = TL_SAVES_X, .takes_act = TL_ACT_INFER, .takes_sum = true,
     .shape = shape, .setup = setup, .forward = forward, .backward = backward, .kernels = kernels, .macs = macs,
     .flow = flow, .resize = resize, .take_scale = take_scale, .keras = keras, .int8 = TL_INT8_COMPUTES,
     .onnx = { "Conv" }, .onnx_out = onnx_out, .onnx_in = onnx_in,

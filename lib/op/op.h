@@ -9,7 +9,8 @@
  *             ensures:  output shape and parameter dims, or an error; the only place that validates
  *   kernel    once per plan, shapes known: the first row of `kernels` that fits, else setup, forward and backward below
  *   setup     no data yet: make io->state in io->arena, say io->scratch_bytes
- *   forward   reads x, p[].w; writes y whole; applies io->act when the op says takes_act
+ *   forward   reads x, p[].w; writes y whole; applies io->act when the op says takes_act, after adding what y holds
+ *             beforehand when it says takes_sum and io->add is set
  *   backward  reads dy and what `saves` promised (x, y); WRITES dx[k] where dx[k].p is set and p[k].g where set;
  *             never adds: summing over several consumers is the runner's business
  *   flow, resize: pruning; see tl_flow */
@@ -68,6 +69,7 @@ typedef struct tl_io {
     tl_tensor   x[TL_MAX_IN], y;
     tl_tensor   dx[TL_MAX_IN], dy;  /* dx[i].p NULL: nobody needs it */
     tl_param   *p;
+    bool        add;                /* absorbed sum: y holds the other summand beforehand */
     tl_act      act;                /* absorbed activation, TL_NO_ACT when none */
     bool        train;              /* forward of a training step: batch statistics, dropout */
     bool        fixed_stats;        /* use running statistics although training */
@@ -104,6 +106,8 @@ typedef struct tl_op {
     bool            dx_in_dy;                         /* backward may be given dx[0] and dy in the same memory */
     bool            passes_when_inferring;            /* y = x outside training (dropout): the plan removes it */
     tl_act        (*is_act)(const void *attr);        /* this op is nothing but that activation */
+    bool            is_sum;                           /* this op is nothing but x[0] + x[1] */
+    bool            takes_sum;                        /* outside training forward honors io->add */
     /* Outside training this op is nothing but y = x*a + b per channel: give a and b (c values each). */
     void          (*is_scale)(const void *attr, const tl_param *p, int c, float *a, float *b);
     /* A scale of the output can be moved into the weights, whose first axis is O, and the bias, parameter 1: make attr
