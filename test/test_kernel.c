@@ -162,31 +162,6 @@ static void gradient(void **state)
         }
 }
 
-/* Outputs larger than the caches are stored past them. */
-static void large(void **state)
-{
-    (void)state;
-    const size_t m = 273001, c = 24, n = m * c;
-    tl_arena *own = tl_arena_new();
-    float *x = tl_new(own, float, n), *y = tl_new(own, float, n), *dx = tl_new(own, float, n),
-          *a = draw(c, -1, 1), *b = draw(c, -1, 1);
-    for (size_t i = 0; i < n; i++) x[i] = (float)(i % 1013) / 512 - 1;
-    k->bn_apply(x, m, (int)c, a, b, NULL, acts[2], y);
-    k->bn_grad(x, x, m, (int)c, a, b, acts[2], a, b, a, b, dx);
-    for (size_t i = 0; i < n; i += 997) {
-        double z = (double)x[i] * (double)a[i % c] + (double)b[i % c],
-               g = (double)x[i] * passes(z, acts[2]);
-        double d = g - (double)a[i % c] -
-                   ((double)x[i] - (double)a[i % c]) * (double)b[i % c] * (double)b[i % c];
-        assert_true(fabs((double)y[i] - act(z, acts[2])) < 1e-5);
-        if (fabs(z) > 1e-5 && fabs(z - 0.5) > 1e-5)
-            assert_true(fabs((double)dx[i] - (double)a[i % c] * d) < 1e-5);
-    }
-    k->add(x, y, n, TL_NO_ACT, dx);
-    for (size_t i = 0; i < n; i++) assert_true(dx[i] == x[i] + y[i]);
-    tl_arena_free(own);
-}
-
 /* ---- Elementwise ---- */
 
 static void elementwise(void **state)
@@ -519,13 +494,11 @@ int main(void)
 {
     static const char *const isa[] = { "base", "avx2", "avx512" };
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-    const struct CMUnitTest tests[] = { TEST(stats),       TEST(apply),
-                                        TEST(gradient),    TEST(large),
-                                        TEST(elementwise), TEST(sums),
-                                        TEST(keeps_nan),   TEST(pooling),
-                                        TEST(global),      TEST(depthwise_convolution),
-                                        TEST(optimizers),  TEST(pictures),
-                                        TEST(dispatch) };
+    const struct CMUnitTest tests[] = {
+        TEST(stats), TEST(apply), TEST(gradient), TEST(elementwise),
+        TEST(sums), TEST(keeps_nan), TEST(pooling), TEST(global),
+        TEST(depthwise_convolution), TEST(optimizers), TEST(pictures), TEST(dispatch),
+    };
     int failed = 0;
     for (int i = 0; i < TL_LEN(isa); i++) {
         k = tl_kernel_for(isa[i]);

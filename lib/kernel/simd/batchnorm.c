@@ -92,20 +92,12 @@ void TL_SIMD(bn_apply)(const float *x, size_t m, int channels, const float *a, c
     const size_t c = (size_t)channels, len = line_len(c), total = m * c;
     float room[2][LINE_MAX];
     const float *al = line_of(a, c, room[0]), *bl = line_of(b, c, room[1]);
-    const bool past = streams(y, total * sizeof *y) && len % 16 == 0 && len <= LINE_MAX;
-#pragma omp parallel if (total > SERIAL_BELOW)
-    {
-        float line[LINE_MAX];
-#pragma omp for
-        for (size_t i = 0; i < total; i += len) {
-            size_t n = least(len, total - i);
-            float *to = past ? line : y + i;
-            if (add) apply_add_line(x + i, al, bl, add + i, act, to, n);
-            else
-                apply_line(x + i, al, bl, act, to, n);
-            if (past) stream_out(y + i, line, n);
-        }
-        if (past) stream_end();
+#pragma omp parallel for if (total > SERIAL_BELOW)
+    for (size_t i = 0; i < total; i += len) {
+        size_t n = least(len, total - i);
+        if (add) apply_add_line(x + i, al, bl, add + i, act, y + i, n);
+        else
+            apply_line(x + i, al, bl, act, y + i, n);
     }
 }
 
@@ -185,19 +177,11 @@ void TL_SIMD(bn_grad)(const float *x, const float *dy, size_t m, int channels, c
         l.k1 = line_of(k1, c, room[4]);
         l.k2 = line_of(k2, c, room[5]);
     }
-    const bool past = streams(dx, total * sizeof *dx) && len % 16 == 0 && len <= LINE_MAX;
-#pragma omp parallel if (total > SERIAL_BELOW)
-    {
-        float line[LINE_MAX];
-#pragma omp for
-        for (size_t i = 0; i < total; i += len) {
-            size_t n = least(len, total - i);
-            float *to = past ? line : dx + i;
-            if (k1) grad_line_batch(&l, x + i, dy + i, to, n);
-            else
-                grad_line_fixed(&l, x + i, dy + i, to, n);
-            if (past) stream_out(dx + i, line, n);
-        }
-        if (past) stream_end();
+#pragma omp parallel for if (total > SERIAL_BELOW)
+    for (size_t i = 0; i < total; i += len) {
+        size_t n = least(len, total - i);
+        if (k1) grad_line_batch(&l, x + i, dy + i, dx + i, n);
+        else
+            grad_line_fixed(&l, x + i, dy + i, dx + i, n);
     }
 }

@@ -1,14 +1,6 @@
 /* elementwise.c - activations, sums of maps, norms. SPDX-License-Identifier: MIT */
 #include "simd.h"
 
-enum { BLOCK = 4096 }; /* floats a thread takes at a time */
-
-static void add_block(const float *a, const float *b, size_t n, tl_act act, float *y)
-{
-#pragma omp simd
-    for (size_t i = 0; i < n; i++) y[i] = activate(a[i] + b[i], act);
-}
-
 void TL_SIMD(act)(const float *x, size_t n, tl_act act, float *y)
 {
 #pragma omp parallel for simd firstprivate(act) if (parallel : n > SERIAL_BELOW)
@@ -23,18 +15,8 @@ void TL_SIMD(act_grad)(const float *y, const float *dy, size_t n, tl_act act, fl
 
 void TL_SIMD(add)(const float *a, const float *b, size_t n, tl_act act, float *y)
 {
-    const bool past = streams(y, n * sizeof *y);
-#pragma omp parallel if (n > SERIAL_BELOW)
-    {
-        float block[BLOCK];
-#pragma omp for
-        for (size_t i = 0; i < n; i += BLOCK) {
-            size_t len = least(BLOCK, n - i);
-            add_block(a + i, b + i, len, act, past ? block : y + i);
-            if (past) stream_out(y + i, block, len);
-        }
-        if (past) stream_end();
-    }
+#pragma omp parallel for simd firstprivate(act) if (parallel : n > SERIAL_BELOW)
+    for (size_t i = 0; i < n; i++) y[i] = activate(a[i] + b[i], act);
 }
 
 void TL_SIMD(accumulate)(const float *x, size_t n, float *y)

@@ -66,45 +66,4 @@ static inline float gate(float x, float g, tl_act act)
     float y = x > 0 ? g : low;
     return x >= act.max ? 0 : y;
 }
-
-/* ---- Stores past the caches ---- */
-/* An output larger than the last-level cache is gone before it is read again: writing it past the
- * caches saves reading it first (measured 35 -> 52 GB/s). */
-#define STREAM_BYTES ((size_t)24 << 20)
-
-static inline bool streams(const void *to, size_t bytes)
-{
-    return bytes > STREAM_BYTES && ((size_t)to & 63) == 0;
-}
-
-/* Copy n floats (to is 64-byte aligned) past the caches. */
-static inline void stream_out(float *to, const float *from, size_t n)
-{
-    typedef float vec __attribute__((vector_size(4 * TL_VEC)));
-    size_t i = 0;
-    for (; i + TL_VEC <= n; i += TL_VEC) {
-        vec v;
-        memcpy(&v, from + i, sizeof v);
-#if defined __clang__
-        __builtin_nontemporal_store(v, (vec *)(void *)(to + i));
-#elif defined __AVX512F__
-        __builtin_ia32_movntps512(to + i, v);
-#elif defined __AVX__
-        __builtin_ia32_movntps256(to + i, v);
-#elif defined __SSE__
-        __builtin_ia32_movntps(to + i, v);
-#else
-        memcpy(to + i, &v, sizeof v);
-#endif
-    }
-    for (; i < n; i++) to[i] = from[i];
-}
-
-/* After a thread's last stream_out: its stores are visible before whatever it stores next. */
-static inline void stream_end(void)
-{
-#if defined __SSE__
-    __builtin_ia32_sfence();
-#endif
-}
 #endif
