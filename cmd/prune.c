@@ -24,6 +24,9 @@ static const tl_field rows[] = {
                .help = "keep a multiple of this many channels"),
     CMD_OPTION(T, min_num_filters, TL_INT, .def = 16, .lo = 1, .hi = 65536,
                .help = "keep at least this many channels of a layer"),
+    CMD_OPTION(T, images, TL_STR,
+               .help = "a folder of pictures (labels are not needed): channels are ranked by what they do on "
+                       "them, and the weights left are adapted; without it, by the original's norms"),
     CMD_OPTION(T, excluded_layers, TL_STR, .flags = TL_REPEATED,
                .help = "names of layers to leave whole"),
     CMD_OPTION(T, overwrite, TL_BOOL, .help = "replace the output file if it is there"),

@@ -152,6 +152,7 @@ typedef struct {
     int         pruning_granularity, min_num_filters; /* 8, 16 */
     float       pruning_threshold;
     const char *target;          /* "macs=0.5" or "params=0.3": find the threshold instead */
+    const char *images;          /* pictures to adapt the remaining weights on, without labels; NULL: leave them as they are */
     tl_list     excluded_layers; /* const char * */
     bool        overwrite;
 } tl_prune_cmd_opts;

@@ -32,12 +32,39 @@ static const char *table(tl_arena *a, const tl_graph *before, const tl_graph *af
     return tl_text_end(&t);
 }
 
+enum { PICTURES = 256 }; /* to adapt on, at most, spread evenly over what there is */
+
+typedef struct { float *x; int n; } pictures;
+
+static tl_status read_pictures(tl_arena *a, const tl_model *m, const char *images, const tl_listener *l,
+                               pictures *out)
+{
+    tl_dataset d = { .root = images };
+    tl_loader_conf conf = tl_loader_for(m, 1);
+    size_t one = tl_count(m->g->node[m->image.i].s);
+    TL_TRY(tl_pictures_below(a, images, &d));
+    TL_CHECK(d.sample.n, TL_EDATA, "there is no picture (.jpg, .jpeg, .png) in '%s'", images);
+    size_t n = d.sample.n < PICTURES ? (size_t)d.sample.n : PICTURES;
+    TL_NEW(out->x = tl_new(a, float, n * one));
+    for (size_t i = 0; i < n; i++) {
+        const tl_sample *s = (const tl_sample *)d.sample.at + i * (size_t)d.sample.n / n;
+        tl_status st = tl_picture_read(a, s->path, &conf, out->x + (size_t)out->n * one);
+        if (st == TL_ENOMEM) return st;
+        if (st) tl_say(l, "warning: %s; it is left out\n", tl_errmsg());
+        out->n += !st;
+    }
+    TL_CHECK(out->n, TL_EDATA, "no picture in '%s' could be read", images);
+    return TL_OK;
+}
+
 tl_status tl_classification_prune(tl_arena *a, const tl_prune_cmd_opts *o, const tl_listener *l,
                                   tl_prune_summary *out)
 {
     tl_model *m, *small;
     tl_graph *g;
     tl_prune_result r;
+    pictures seen = { NULL, 0 };
+    int changed;
     tl_prune_opts p = { .threshold = o->pruning_threshold,
                         .l2 = o->normalizer,
                         .equalization = (tl_equalization)o->equalization_criterion,
@@ -53,7 +80,15 @@ tl_status tl_classification_prune(tl_arena *a, const tl_prune_cmd_opts *o, const
         memcpy(exclude, o->excluded_layers.at, (size_t)o->excluded_layers.n * sizeof *exclude);
     p.exclude = exclude;
     TL_TRY(tl_model_open(a, o->model, o->key, &m));
+    if (o->images) {
+        TL_TRY(read_pictures(a, m, o->images, l, &seen));
+        TL_TRY(tl_importance(m->g, a, m->image.i, seen.x, seen.n, &p.importance));
+    }
     TL_TRY(tl_prune(m->g, a, &p, &g, &r));
+    if (o->images) {
+        TL_TRY(tl_adapt(m->g, &r, g, m->image.i, seen.x, seen.n, &changed));
+        tl_say(l, "adapted %d layers to what is left, on %d pictures\n", changed, seen.n);
+    }
     *out = (tl_prune_summary){ .params = tl_graph_params(g),
                                .macs = (size_t)tl_graph_macs(g),
                                .threshold = r.threshold,

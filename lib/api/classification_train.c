@@ -11,7 +11,6 @@ typedef struct {
     const tl_backbone            *backbone;
     tl_dataset                   *train, *val;
     tl_model                     *model;
-    bool                          pruned; /* the pretrained model was, and gave its graph */
     tl_recipe                     recipe;
 } job;
 
@@ -119,9 +118,8 @@ static tl_loader_conf loader(const job *j)
 {
     const tl_train_config *t = j->spec->train;
     tl_loader_conf c = tl_loader_for(j->model, t->batch_size_per_gpu);
-    bool ours = j->spec->default_recipe; /* which crops and recolors, unless told not to */
-    c.random_crop = t->enable_random_crop || (ours && !tl_spec_says("train_config", t, "enable_random_crop"));
-    c.color = t->enable_color_augmentation || (ours && !tl_spec_says("train_config", t, "enable_color_augmentation"));
+    c.random_crop = t->enable_random_crop;
+    c.color = t->enable_color_augmentation;
     c.hflip = !t->disable_horizontal_flip;
     c.threads = t->n_workers;
     c.mixup_alpha = t->mixup_alpha;
@@ -152,7 +150,7 @@ static tl_status train(job *j, tl_train_summary *out)
     bool pretrained = t->pretrained_model_path != NULL;
     tl_trainer_conf c = {
         .model = j->model, .train = j->train, .val = j->val, .loader = loader(j), .recipe = j->recipe, .epochs = t->n_epochs, .seed = (uint64_t)t->random_seed,
-        .head_first = pretrained && !j->pruned && j->spec->default_recipe, .compare = pretrained && !j->pruned,
+        .head_first = pretrained && j->spec->default_recipe, .compare = pretrained,
         .choose_crop = j->spec->default_recipe && !tl_spec_says("train_config", t, "enable_center_crop"), .resume = j->o->resume, .results = j->o->results_dir,
         .name = j->backbone->arch, .key = j->o->key, .listener = *j->l,
     };
@@ -174,7 +172,7 @@ tl_status tl_classification_train(tl_arena *a, const tl_train_opts *o, const tl_
     TL_TRY(open_data(&j));
     TL_TRY(build(&j));
     TL_TRY(start_from(&j));
-    tl_recipe_for(j.spec, j.pruned, &j.recipe);
+    tl_recipe_for(j.spec, &j.recipe);
     freeze(&j);
     TL_TRY(describe(&j));
     return train(&j, out);

@@ -13,11 +13,19 @@ typedef struct {
     tl_equalization equalization; /* how the norms of channels that must go together are merged */
     int   granularity, min;     /* keep a multiple of this many; keep at least so many */
     const char *const *exclude; /* names of nodes to leave whole; NULL-terminated or NULL */
+    const float *const *importance; /* per node: a value per channel that takes the place of the kernels' norms, NULL: none; NULL: norms */
     double macs, params;        /* > 0: instead of a given threshold, find the smallest one that leaves at most this share */
 } tl_prune_opts;
 typedef struct { int n, *at; } tl_kept; /* which output channels of a node survive, in order */
 typedef struct { float threshold; tl_kept *kept; } tl_prune_result; /* kept: per node of the old graph */
 tl_status tl_prune(const tl_graph *g, tl_arena *a, const tl_prune_opts *o, tl_graph **out, tl_prune_result *r);
+
+/* How much each channel moves what reads it, on n pictures: deviation of the channel times the norm of the weights that read it. For
+ * tl_prune_opts.importance. */
+tl_status tl_importance(const tl_graph *g, tl_arena *a, int input, const float *x, int n, const float *const **out);
+/* Change the weights of the pruned graph s (its arena) so that its layers give what those of g give on these n pictures, as far as they
+ * can: x is n times node `input`. changed: how many layers. */
+tl_status tl_adapt(const tl_graph *g, const tl_prune_result *r, tl_graph *s, int input, const float *x, int n, int *changed);
 
 /* ---- Folding ---- Move every per-channel scale into the weights before it where that changes no result outside training. */
 tl_status tl_fold(const tl_graph *g, tl_arena *a, tl_graph **out);

@@ -107,23 +107,38 @@ static tl_status exclude(pruner *q)
     return TL_OK;
 }
 
-/* Norms of node i's channels, normalized, into the sets its channels belong to. */
-static tl_status weigh(pruner *q, int i)
+/* L2 norms of the kernels that make node i's channels (or what the caller gives instead), into s. False: it makes none. */
+static bool norms(const pruner *q, int i, double *s)
 {
     const tl_node *d = &q->g->node[i];
     int k = matrix_of(d), c = d->s.c;
-    if (k < 0) return TL_OK;
-    const tl_param *p = &d->p[k];
-    size_t row = tl_dims_count(p->dims) / (size_t)c;
+    if (q->o->importance) {
+        const float *given = q->o->importance[i];
+        for (int o = 0; given && o < c; o++) s[o] = (double)given[o];
+        return given;
+    }
+    if (k < 0) return false;
+    size_t row = tl_dims_count(d->p[k].dims) / (size_t)c;
+    for (int o = 0; o < c; o++) {
+        double squares = 0;
+        for (size_t j = 0; j < row; j++) {
+            double w = (double)d->p[k].w[(size_t)o * row + j];
+            squares += w * w;
+        }
+        s[o] = sqrt(squares);
+    }
+    return true;
+}
+
+/* Node i's norms, normalized, into the sets its channels belong to. */
+static tl_status weigh(pruner *q, int i)
+{
+    int c = q->g->node[i].s.c;
     double *s = tl_new(q->a, double, c), top = 0, squares = 0;
     TL_NEW(s);
+    if (!norms(q, i, s)) return TL_OK;
     for (int o = 0; o < c; o++) {
-        for (size_t j = 0; j < row; j++) {
-            double w = (double)p->w[(size_t)o * row + j];
-            s[o] += w * w;
-        }
-        squares += s[o];
-        s[o] = sqrt(s[o]);
+        squares += s[o] * s[o];
         top = fmax(top, s[o]);
     }
     double scale = top > 0 ? (q->o->l2 ? c / sqrt(squares) : 1 / top) : 0;

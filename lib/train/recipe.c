@@ -7,22 +7,15 @@
  * general; and an average of the weights. The head has been fitted before (head.c). */
 static const tl_recipe small_sets = {
     .optimizer = { .kind = TL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-7f },
-    .schedule = { .kind = TL_LR_COSINE, .base = 1e-4f, .soft_start = 0.1f },
+    .schedule = { .kind = TL_LR_COSINE, .base = 5e-5f, .soft_start = 0.1f },
     .block_decay = 0.9f,
     .average = 0.98f,
     .fixed_stats = true,
 };
 
-/* A pruned network has lost what its statistics described: they are taken from the new pictures, all layers move alike, and faster. */
-static const tl_recipe after_pruning = {
-    .optimizer = { .kind = TL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-7f },
-    .schedule = { .kind = TL_LR_COSINE, .base = 5e-4f, .soft_start = 0.1f },
-    .block_decay = 1,
-};
-
-void tl_recipe_for(const tl_classification_spec *s, bool pruned, tl_recipe *out)
+void tl_recipe_for(const tl_classification_spec *s, tl_recipe *out)
 {
-    *out = pruned ? after_pruning : small_sets;
+    *out = small_sets;
     if (s->default_recipe) return;
     *out = (tl_recipe){ .optimizer = s->optimizer, .schedule = s->schedule, .regularizer = s->regularizer, .block_decay = 1,
                         .fixed_stats = s->model->freeze_bn };

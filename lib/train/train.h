@@ -49,9 +49,8 @@ typedef struct {
     float          average;       /* share of the old kept in the running average of the weights; 0: no averaging */
 } tl_recipe;
 
-/* The recipe of a spec: its optimizer and schedule, or, when it gives neither, one that is robust on small sets. pruned: the weights come
- * from a pruned model. */
-void tl_recipe_for(const tl_classification_spec *s, bool pruned, tl_recipe *out);
+/* The recipe of a spec: its optimizer and schedule, or, when it gives neither, one that is robust on small sets. */
+void tl_recipe_for(const tl_classification_spec *s, tl_recipe *out);
 
 /* One trained parameter: its values, gradient, and what the optimizer keeps. */
 typedef struct {
