@@ -353,7 +353,7 @@ static void kernels_are_chosen_by_their_rules(void **state)
 {
     (void)state;
     const tl_conv2d depthwise = { .out = 8, .groups = 8, .pad = 1, .nobias = true };
-    const tl_conv2d dense = { .out = 8, .pad = 1, .nobias = true }, grouped = { .out = 16, .groups = 8, .nobias = true };
+    const tl_conv2d dense = { .out = 8, .nobias = true }, grouped = { .out = 16, .groups = 8, .nobias = true };
     const tl_conv2d biased = { .out = 8, .groups = 8 }, wide = { .out = 8, .k = 5, .groups = 8, .nobias = true };
     const tl_conv2d dilated = { .out = 8, .groups = 8, .dilation = 2, .nobias = true };
     const struct { const tl_conv2d *attr; bool infer, frozen; const char *kernel; } rows[] = {

@@ -22,7 +22,11 @@ static tl_status backward(tl_io *io)
     return TL_OK;
 }
 
-static tl_status onnx_out(const void *attr, const tl_onnx_names *n, tl_onnx *m) { (void)attr; return tl_onnx_simple("Add", n, m, NULL); }
+static tl_status onnx_out(const void *attr, const tl_onnx_names *n, tl_onnx *m)
+{
+    (void)attr;
+    return tl_onnx_simple("Add", n, m, NULL);
+}
 
 static tl_status onnx_in(const tl_onnx_view *v, void *attr, const tl_onnx_tensor *p[TL_MAX_PARAM])
 {

@@ -39,8 +39,8 @@ static tl_status setup(tl_io *io)
 {
     const tl_conv2d *a = io->attr;
     tl_conv_geom g = { a->k, a->stride, a->pad, a->extra, a->dilation, a->groups };
-    tl_conv_conf c = { .bias = !a->nobias, .add = io->add, .slope = io->act.slope, .max = io->act.max, .train = io->train,
-                       .no_dx = !io->want_dx[0], .no_dw = !io->want_dw, .keep = io->constant };
+    tl_conv_conf c = { .bias = !a->nobias, .add = io->add, .slope = io->act.slope, .max = io->act.max,
+                       .train = io->train, .no_dx = !io->want_dx[0], .no_dw = !io->want_dw, .keep = io->constant };
     tl_dnn_conv *conv;
     TL_TRY(tl_dnn_conv_new(io->arena, io->x[0].s, io->y.s, g, c, &conv, &io->scratch_bytes));
     io->state = conv;
@@ -118,7 +118,10 @@ static void resize(void *attr, int out)
     a->out = out;
 }
 
-static const char *keras(const void *attr) { return ((const tl_conv2d *)attr)->groups > 1 ? "DepthwiseConv2D" : "Conv2D"; }
+static const char *keras(const void *attr)
+{
+    return ((const tl_conv2d *)attr)->groups > 1 ? "DepthwiseConv2D" : "Conv2D";
+}
 
 static void take_scale(void *attr) { ((tl_conv2d *)attr)->nobias = false; }
 
@@ -162,7 +165,8 @@ static tl_status onnx_in(const tl_onnx_view *v, void *attr, const tl_onnx_tensor
     if (pads && pads->kind == TL_ONNX_AINTS && pads->n == 4) {
         const int64_t *q = pads->ints;
         TL_CHECK(q[0] == q[1] && q[2] == q[3] && q[0] >= 0 && q[2] >= q[0] && q[2] < 64, TL_EUNSUP,
-                 "pads %d,%d,%d,%d: only equal ones in both directions are supported", (int)q[0], (int)q[1], (int)q[2], (int)q[3]);
+                 "pads %d,%d,%d,%d: only equal ones in both directions are supported", (int)q[0], (int)q[1],
+                 (int)q[2], (int)q[3]);
         a->pad = (int)q[0];
         a->extra = (int)(q[2] - q[0]);
     }

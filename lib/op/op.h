@@ -23,7 +23,10 @@
 #define TL_MAX_PARAM 4
 
 typedef struct { int d[4]; } tl_dims; /* row-major parameter dimensions; a parameter that is left out has d[0] = 0 */
-static inline size_t tl_dims_count(tl_dims d) { return (size_t)d.d[0] * (size_t)d.d[1] * (size_t)d.d[2] * (size_t)d.d[3]; }
+static inline size_t tl_dims_count(tl_dims d)
+{
+    return (size_t)d.d[0] * (size_t)d.d[1] * (size_t)d.d[2] * (size_t)d.d[3];
+}
 
 /* Parameter axes are spelled one letter each: O follows the output channels, I the input channels, anything else is
  * private to the operation. Initialisation, pruning and per-channel int8 scales read these letters. */
@@ -84,8 +87,14 @@ typedef struct tl_io {
 } tl_io;
 
 /* One ONNX node being read: in[k] is the constant that feeds input k, NULL when a computed value does. */
-typedef struct { const tl_onnx *model; const tl_onnx_node *node; const tl_onnx_tensor *in[TL_MAX_IN]; tl_arena *arena; } tl_onnx_view;
-/* One node being written: names of inputs, output and parameters (already initialisers of the model; NULL: left out). */
+typedef struct {
+    const tl_onnx        *model;
+    const tl_onnx_node   *node;
+    const tl_onnx_tensor *in[TL_MAX_IN];
+    tl_arena             *arena;
+} tl_onnx_view;
+/* One node being written: names of inputs, output and parameters (already initializers of the model; NULL: left
+ * out). */
 typedef struct { const char *name, *x[TL_MAX_IN], *y, *p[TL_MAX_PARAM]; tl_shape xs, ys; } tl_onnx_names;
 
 typedef struct tl_op {
@@ -98,8 +107,8 @@ typedef struct tl_op {
     tl_status     (*setup)(tl_io *io);                /* optional; this and the next two are the kernel for all cases */
     tl_status     (*forward)(tl_io *io);
     tl_status     (*backward)(tl_io *io);             /* optional: no gradient passes */
-    const tl_op_kernel *kernels;                      /* for special cases, best first, ended by an empty row; optional */
-    double        (*macs)(const void *attr, tl_shape x, tl_shape y); /* multiply-accumulates; optional: none worth counting */
+    const tl_op_kernel *kernels;                      /* for special cases, best first, ended by an empty row */
+    double        (*macs)(const void *attr, tl_shape x, tl_shape y); /* multiply-accumulates; optional: few */
     unsigned        saves;
     unsigned        takes_act;                        /* TL_ACT_*: forward (and backward) honour io->act */
     bool            y_in_x;                           /* forward may be given x[0] and y in the same memory */
