@@ -298,14 +298,14 @@ static const struct { const char *text; unsigned needs; const char *args[2], *me
       { NULL },
       "t:2:9: this string does not end on its line: a closing quote is missing\n"
       "t:4:1: expected '}' before 'train_config', to close 'model_config' of line 1\n"
-      "t:5:13: n_epochs: expected a whole number from 1 to 1000000, found 3.5 (passes over the "
-      "training pictures)\n"
+      "t:5:13: n_epochs: expected a whole number from 0 to 1000000, found 3.5 (passes over the "
+      "training pictures; 0: only the head, on the frozen trunk, by the default recipe)\n"
       "t:6:1: expected '}' before the end of the text, to close 'train_config' of line 4" },
     { M("arch: 'resnet'"),
       0,
-      { "model_config.n_layers=11", "train_config.n_epochs=0" },
-      "train_config.n_epochs=0: n_epochs: expected a whole number from 1 to 1000000, found 0 "
-      "(passes over the training pictures)\n"
+      { "model_config.n_layers=11", "train_config.n_epochs=-1" },
+      "train_config.n_epochs=-1: n_epochs: expected a whole number from 0 to 1000000, found -1 "
+      "(passes over the training pictures; 0: only the head, on the frozen trunk, by the default recipe)\n"
       "model_config.n_layers=11: n_layers: expected one of 10, 18, 34, 50, 101 for resnet, found "
       "11" },
     { T("optimizer: 'sgd'"),
