@@ -71,6 +71,33 @@ static void pruning_to_a_target(void **state)
     refused(tl_classification_prune(a, &o, NULL, &p), TL_EARG, "nonsense");
 }
 
+/* With pictures the weights adapt; labels are not asked for, and what cannot be read is left out. */
+static void pruning_with_pictures(void **state)
+{
+    (void)state;
+    tl_prune_summary p;
+    const char *dir = put_set(place, "seen", 2, 5), *none = in(place, "unseen");
+    tl_prune_cmd_opts o = { .model = model,
+                            .output_file = in(place, "adapted.onnx"),
+                            .images = dir,
+                            .target = "macs=0.5",
+                            .pruning_granularity = 8,
+                            .min_num_filters = 8 };
+    put_text("seen/cat/0.png", "no picture");
+    said = tl_text_new(a);
+    ok(tl_classification_prune(a, &o, &ear, &p));
+    const char *words = tl_text_end(&said);
+    assert_non_null(strstr(words, tl_printf(a, "layers to what is left, on %d pictures", 2 * CLASSES - 1)));
+    assert_non_null(strstr(words, "it is left out"));
+    assert_true(p.macs_ratio > 0.35 && p.macs_ratio <= 0.5);
+    assert_int_equal(evaluate(o.output_file, NULL).pictures, 4 * CLASSES);
+    ok(tl_mkdirs(none));
+    o.images = none;
+    o.output_file = in(place, "absent.onnx");
+    refused(tl_classification_prune(a, &o, NULL, &p), TL_EDATA, "there is no picture");
+    assert_false(tl_file_exists(o.output_file));
+}
+
 /* ---- Export ---- */
 
 static tl_export_summary export(tl_export_opts o)
@@ -249,6 +276,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
         T(pruned_models_are_models),         T(pruning_to_a_target),
+        T(pruning_with_pictures),
         T(exported_models_compute_the_same), T(sealed_models),
         T(what_differs_is_not_exported),     T(deepstream_files),
         T(preprocessing_in_the_graph),

@@ -1,13 +1,13 @@
 /* adapt.c - after pruning, let what is left make up for what is gone. SPDX-License-Identifier: MIT
  *
- * A layer that lost inputs computes something else than before. On pictures both networks can be watched: the layer's output
- * Y in the whole network, its input X and output Z in the pruned one. The change of weights that brings Z nearest to Y is a linear
- * least squares problem, D = argmin |X D - (Y - Z)|^2 + ridge |D|^2, solved layer by layer from the picture on, so that each
- * layer also mends what the ones before it left (He et al. 2017, "Channel Pruning for Accelerating Very Deep Neural
- * Networks"). Labels are not needed, some hundred pictures are enough.
+ * A layer that lost inputs computes something else than before. On pictures both networks can be watched: the layer's
+ * output Y in the whole network, its input X and output Z in the pruned one. The change of weights that brings Z
+ * nearest to Y is a linear least squares problem, D = argmin |X D - (Y - Z)|^2 + ridge |D|^2, solved layer by layer
+ * from the picture on, so that each layer also mends what the ones before it left (He et al. 2017, "Channel Pruning for
+ * Accelerating Very Deep Neural Networks"). Labels are not needed, some hundred pictures are enough.
  *
- * Only layers whose output pixel depends on one input pixel (1x1 convolutions, dense): in MobileNets those are all that lose inputs
- * besides depthwise ones, which lose the channel as a whole. */
+ * Only layers whose output pixel depends on one input pixel (1x1 convolutions, dense): in MobileNets those are all that
+ * lose inputs besides depthwise ones, which lose the channel as a whole. */
 #include "pass.h"
 #include <math.h>
 #include <string.h>
@@ -26,19 +26,48 @@ typedef struct {
 
 typedef struct { int rows, width; float *at; } matrix;
 
+/* Reads its input's channels with weights of its own, so a channel can be missed. */
+static bool reads_channels(const tl_graph *g, int i)
+{
+    const tl_node *d = &g->node[i];
+    return d->op->take_scale && d->nx == 1 && d->p[0].dims.d[1] == g->node[d->x[0]].s.c && d->p[0].dims.d[1] > 1;
+}
+
+/* A strided 1x1 convolution reads every step-th pixel: a line of step + 1 is the first to give two. 0: the layer pads,
+ * so an output pixel may depend on none. */
+static int step_of(const tl_graph *g, int i)
+{
+    const tl_node *d = &g->node[i];
+    tl_shape x = g->node[d->x[0]].s, y;
+    tl_dims p[TL_MAX_PARAM];
+    int step = 1;
+    for (tl_shape line = { 1, x.c, 1, 2 }; x.w > d->s.w && line.w <= x.w; line.w++, step++)
+        if (d->op->shape(d->attr, 1, &line, &y, p) || y.w > 1) break;
+    return (x.h - 1) / step + 1 == d->s.h && (x.w - 1) / step + 1 == d->s.w ? step : 0;
+}
+
 static bool lost_inputs(const adapter *q, int i)
 {
     const tl_node *d = &q->g->node[i];
-    if (!d->op->take_scale || d->nx != 1) return false;
     const tl_dims *w = &d->p[0].dims;
-    int in = q->g->node[d->x[0]].s.c;
-    return w->d[1] == in && w->d[2] == 1 && w->d[3] == 1 && q->kept[d->x[0]].n < in;
+    return reads_channels(q->g, i) && w->d[2] == 1 && w->d[3] == 1 && step_of(q->g, i) &&
+           q->kept[d->x[0]].n < q->g->node[d->x[0]].s.c;
 }
 
-static size_t pixels(const adapter *q, int i) { return (size_t)q->n * (size_t)q->g->node[i].s.h * (size_t)q->g->node[i].s.w; }
+static size_t pixels(const adapter *q, int i)
+{
+    return (size_t)q->n * (size_t)q->g->node[i].s.h * (size_t)q->g->node[i].s.w;
+}
 
-/* Every which pixel of node i's output is used. */
-static size_t stride_of(const adapter *q, int i) { return (pixels(q, i) + ROWS - 1) / ROWS; }
+static size_t common_divisor(size_t a, size_t b) { return b ? common_divisor(b, a % b) : a; }
+
+/* Every which pixel of node i's output is used: prime to the picture's size, else some columns would never be met. */
+static size_t stride_of(const adapter *q, int i)
+{
+    size_t every = (pixels(q, i) + ROWS - 1) / ROWS, hw = pixels(q, i) / (size_t)q->n;
+    while (common_divisor(every, hw) > 1) every++;
+    return every;
+}
 
 static tl_status matrix_new(const adapter *q, int i, int width, matrix *m)
 {
@@ -48,15 +77,15 @@ static tl_status matrix_new(const adapter *q, int i, int width, matrix *m)
     return TL_OK;
 }
 
-/* From a batch's value t at (or feeding) node i: the pixels in use, into their rows. first: the batch's first picture. */
+/* From a batch's value t at (or feeding) node i: the pixels in use, into their rows. first: its first picture. */
 static void collect(const adapter *q, int i, int first, int count, tl_tensor t, const tl_kept *only, matrix *m)
 {
     tl_shape y = q->g->node[i].s;
-    size_t every = stride_of(q, i), hw = (size_t)y.h * (size_t)y.w, from = (size_t)first * hw, end = from + (size_t)count * hw;
-    int step = (t.s.h + y.h - 1) / y.h; /* a strided 1x1 convolution reads every step-th pixel */
+    size_t every = stride_of(q, i), hw = (size_t)y.h * (size_t)y.w, from = (size_t)first * hw;
+    size_t end = from + (size_t)count * hw, step = t.s.h == y.h && t.s.w == y.w ? 1 : (size_t)step_of(q->g, i);
     for (size_t at = (from + every - 1) / every * every; at < end; at += every) {
         size_t local = at - from, n = local / hw, py = local % hw / (size_t)y.w, px = local % (size_t)y.w;
-        const float *v = t.f + (((n * (size_t)t.s.h + py * (size_t)step) * (size_t)t.s.w) + px * (size_t)step) * (size_t)t.s.c;
+        const float *v = t.f + ((n * (size_t)t.s.h + py * step) * (size_t)t.s.w + px * step) * (size_t)t.s.c;
         float *row = m->at + at / every * (size_t)m->width;
         for (int k = 0; k < m->width; k++) row[k] = v[only ? only->at[k] : k];
     }
@@ -80,11 +109,13 @@ static tl_status watch_whole(const adapter *q, const int *node, int count, matri
         keep[j].i = node[j];
         TL_TRY(matrix_new(q, node[j], q->kept[node[j]].n, &y[j]));
     }
-    TL_TRY(tl_plan_new(q->g, q->a, &(tl_plan_conf){ .batch = BATCH, .constant = true, .keep = keep, .nkeep = count }, &p));
+    const tl_plan_conf conf = { .batch = BATCH, .constant = true, .keep = keep, .nkeep = count };
+    TL_TRY(tl_plan_new(q->g, q->a, &conf, &p));
     for (int first = 0; first < q->n; first += BATCH) {
         int now = q->n - first < BATCH ? q->n - first : BATCH;
         TL_TRY(run_batch(q, p, first, now));
-        for (int j = 0; j < count; j++) collect(q, node[j], first, now, tl_plan_value(p, keep[j]), &q->kept[node[j]], &y[j]);
+        for (int j = 0; j < count; j++)
+            collect(q, node[j], first, now, tl_plan_value(p, keep[j]), &q->kept[node[j]], &y[j]);
     }
     return TL_OK;
 }
@@ -124,14 +155,15 @@ static tl_status product(tl_arena *a, const matrix *x, const matrix *y, float *o
     size_t scratch;
     tl_shape xs = { 1, x->width, x->rows, 1 }, ys = { 1, y->width, y->rows, 1 };
     tl_conv_geom g = { .k = 1, .stride = 1, .dilation = 1, .groups = 1 };
-    TL_TRY(tl_dnn_conv_new(a, xs, ys, g, (tl_conv_conf){ .slope = 1, .max = INFINITY, .train = true, .no_dx = true }, &c, &scratch));
+    tl_conv_conf conf = { .slope = 1, .max = INFINITY, .train = true, .no_dx = true };
+    TL_TRY(tl_dnn_conv_new(a, xs, ys, g, conf, &c, &scratch));
     void *room = tl_alloc(a, scratch);
     TL_NEW(room);
     return tl_dnn_conv_backward_weights(c, x->at, y->at, out, NULL, room);
 }
 
-/* Solve A d = r for each of `count` right sides, A symmetric positive definite of order m; Cholesky, in place. A: m x m; r: count x m,
- * replaced by d. */
+/* Solve A d = r for each of `count` right sides, A symmetric positive definite of order m; Cholesky, in place.
+ * A: m x m; r: count x m, replaced by d. */
 static tl_status solve(double *A, int m, double *r, int count)
 {
     for (int j = 0; j < m; j++) {
@@ -181,26 +213,28 @@ static tl_status mend(const adapter *q, tl_arena *a, int i, const matrix *y)
     TL_TRY(watch_pruned(q, a, i, &x, &z));
     for (size_t k = 0, n = (size_t)z.rows * (size_t)out; k < n; k++) z.at[k] = y->at[k] - z.at[k]; /* what is missing */
 
-    float *xm = tl_new(a, float, m), *zm = tl_new(a, float, out), *xx = tl_new(a, float, m * m), *zx = tl_new(a, float, out * m);
-    double *A = tl_new(a, double, (size_t)m * (size_t)m), *r = tl_new(a, double, (size_t)out * (size_t)m), trace = 0;
+    size_t mm = (size_t)m * (size_t)m, om = (size_t)out * (size_t)m;
+    float *xm = tl_new(a, float, m), *zm = tl_new(a, float, out);
+    float *xx = tl_new(a, float, mm), *zx = tl_new(a, float, om);
+    double *A = tl_new(a, double, mm), *r = tl_new(a, double, om), trace = 0;
     TL_NEW(xm && zm && xx && zx && A && r ? A : NULL);
     center(&x, xm);
     center(&z, zm);
     TL_TRY(product(a, &x, &x, xx));
     TL_TRY(product(a, &x, &z, zx));
-    for (int k = 0; k < m * m; k++) A[k] = (double)xx[k];
+    for (size_t k = 0; k < mm; k++) A[k] = (double)xx[k];
     for (int k = 0; k < m; k++) trace += A[(size_t)k * (size_t)(m + 1)];
     for (int k = 0; k < m; k++) A[(size_t)k * (size_t)(m + 1)] += RIDGE * trace / m + 1e-12;
-    for (int k = 0; k < out * m; k++) r[k] = (double)zx[k];
+    for (size_t k = 0; k < om; k++) r[k] = (double)zx[k];
     TL_TRY(solve(A, m, r, out));
 
     TL_TRY(give_bias(q, d));
     for (int o = 0; o < out; o++) {
         double b = (double)zm[o];
         for (int k = 0; k < m; k++) {
-            double delta = r[(size_t)o * (size_t)m + (size_t)k];
-            d->p[0].w[o * m + k] += (float)delta;
-            b -= delta * (double)xm[k];
+            size_t at = (size_t)o * (size_t)m + (size_t)k;
+            d->p[0].w[at] += (float)r[at];
+            b -= r[at] * (double)xm[k];
         }
         d->p[1].w[o] += (float)b;
     }
@@ -227,8 +261,14 @@ static tl_status adapt(const adapter *q, int *changed)
     return TL_OK;
 }
 
-tl_status tl_adapt(const tl_graph *g, const tl_prune_result *r, tl_graph *s, int input, const float *x, int n, int *changed)
+tl_status tl_adapt(const tl_graph *g, const tl_prune_result *r, tl_graph *s, int input, const float *x, int n,
+                   int *changed)
 {
+    TL_CHECK(n > 0, TL_EARG, "adapting needs at least one picture");
+    TL_CHECK(s->n == g->n, TL_ESHAPE, "the pruned graph has %d nodes, the whole one %d", s->n, g->n);
+    for (int i = 0; i < g->n; i++)
+        TL_CHECK(r->kept[i].n == s->node[i].s.c, TL_ESHAPE, "'%s' has %d channels left, the list of them has %d",
+                 s->node[i].name, s->node[i].s.c, r->kept[i].n);
     adapter q = { .g = g, .s = s, .kept = r->kept, .x = x, .n = n, .input = input, .a = tl_arena_new() };
     TL_NEW(q.a);
     tl_status st = adapt(&q, changed);
@@ -237,13 +277,6 @@ tl_status tl_adapt(const tl_graph *g, const tl_prune_result *r, tl_graph *s, int
 }
 
 /* ---- Importance ---- */
-
-/* Reads its input's channels with weights of its own, so a channel can be missed. */
-static bool reads_channels(const tl_graph *g, int i)
-{
-    const tl_node *d = &g->node[i];
-    return d->op->take_scale && d->nx == 1 && d->p[0].dims.d[1] == g->node[d->x[0]].s.c && d->p[0].dims.d[1] > 1;
-}
 
 static void add_squares(tl_tensor t, int count, double *sum, double *squares)
 {
@@ -278,6 +311,7 @@ tl_status tl_importance(const tl_graph *g, tl_arena *a, int input, const float *
     tl_plan *p;
     int count = 0;
     TL_NEW(keep && sum && squares && score ? keep : NULL);
+    TL_CHECK(n > 0, TL_EARG, "how much a channel matters is seen on at least one picture");
     for (int i = 0; i < g->n; i++) {
         int from = g->node[i].nx ? g->node[i].x[0] : i;
         if (!reads_channels(g, i) || score[from] || !g->node[from].nx) continue;
@@ -286,11 +320,13 @@ tl_status tl_importance(const tl_graph *g, tl_arena *a, int input, const float *
         TL_NEW(squares[from] = tl_new(a, double, g->node[from].s.c));
         keep[count++].i = from;
     }
-    TL_TRY(tl_plan_new(g, a, &(tl_plan_conf){ .batch = BATCH, .constant = true, .keep = keep, .nkeep = count }, &p));
+    const tl_plan_conf conf = { .batch = BATCH, .constant = true, .keep = keep, .nkeep = count };
+    TL_TRY(tl_plan_new(g, a, &conf, &p));
     for (int first = 0; first < n; first += BATCH) {
         int now = n - first < BATCH ? n - first : BATCH;
         TL_TRY(run_batch(&q, p, first, now));
-        for (int j = 0; j < count; j++) add_squares(tl_plan_value(p, keep[j]), now, sum[keep[j].i], squares[keep[j].i]);
+        for (int j = 0; j < count; j++)
+            add_squares(tl_plan_value(p, keep[j]), now, sum[keep[j].i], squares[keep[j].i]);
     }
     for (int i = 0; i < g->n; i++) {
         int from = g->node[i].nx ? g->node[i].x[0] : i;
@@ -298,7 +334,8 @@ tl_status tl_importance(const tl_graph *g, tl_arena *a, int input, const float *
         double m = (double)n * g->node[from].s.h * g->node[from].s.w;
         for (int k = 0; k < g->node[from].s.c; k++) {
             double mean = sum[from][k] / m, var = fmax(squares[from][k] / m - mean * mean, 0);
-            score[from][k] = (float)sqrt((double)(score[from][k] * score[from][k]) + var * weight_squares(&g->node[i], k));
+            double before = (double)score[from][k];
+            score[from][k] = (float)sqrt(before * before + var * weight_squares(&g->node[i], k));
         }
     }
     *out = (const float *const *)score;
