@@ -7,13 +7,8 @@
  * are found by what they read; its ZeroPadding2D layers are the padding of our convolutions. The
  * pretrained trunk in models/ is here too, because its keys are those names. */
 #include "field.h"
-#include "net.h"
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
+#include "support.h"
 #include <stdio.h>
-#include <string.h>
-#include <cmocka.h>
 
 #define TABLE "../shared/reference/tlt/backbone_layers.tsv"
 
@@ -376,13 +371,13 @@ static void test_find(void **state)
 /* ---- The trunk in models/ ---- */
 #define TRUNK "models/mobilenet_v2_imagenet.onnx"
 
-static tl_model *new_mobilenet(tl_arena *a, float alpha)
+static tl_model *new_mobilenet(tl_arena *a, float alpha, int size)
 {
     tl_model_conf c = { .head = tl_head_at(0),
                         .conf = { .bn = true, .alpha = alpha },
                         .c = 3,
-                        .h = 64,
-                        .w = 64,
+                        .h = size,
+                        .w = size,
                         .classes = 5 };
     tl_model *m;
     assert_int_equal(tl_backbone_find("mobilenet_v2", 0, &c.backbone), TL_OK);
@@ -393,7 +388,7 @@ static tl_model *new_mobilenet(tl_arena *a, float alpha)
 static void test_trunk(void **state)
 {
     tl_arena *a = tl_arena_new();
-    tl_model *trunk, *again, *m = new_mobilenet(a, 1);
+    tl_model *trunk, *again, *m = new_mobilenet(a, 1, 64);
     tl_transfer t;
     tl_bytes file;
     int layers = 0;
@@ -402,7 +397,8 @@ static void test_trunk(void **state)
     assert_true(tl_model_is_trunk(trunk));
     assert_int_equal(trunk->classes.n, 0);
     assert_string_equal(trunk->arch, "mobilenet_v2");
-    assert_true(fabs((double)trunk->norm.rstd[0] - 1 / (255 * 0.229)) < 1e-8);
+    assert_true(fabs((double)trunk->norm.mean[0] - 127.5) < 1e-8);
+    assert_true(fabs((double)trunk->norm.rstd[0] - 1 / 127.5) < 1e-8);
 
     assert_int_equal(tl_model_transfer(m, trunk, false, false, 1, &t), TL_OK);
     for (int i = 0; i < trunk->g->n; i++) layers += tl_dims_count(trunk->g->node[i].p[0].dims) > 0;
@@ -419,9 +415,28 @@ static void test_trunk(void **state)
     assert_int_equal(tl_model_pack(trunk, a, &(tl_save_opts){ .half = true }, &file), TL_OK);
     assert_int_equal(tl_model_unpack(a, file, &again), TL_OK);
     assert_true(tl_model_is_trunk(again));
-    assert_int_equal(tl_model_transfer(new_mobilenet(a, 0.5f), trunk, false, false, 1, &t),
+    assert_int_equal(tl_model_transfer(new_mobilenet(a, 0.5f, 64), trunk, false, false, 1, &t),
                      TL_ESPEC);
     assert_non_null(strstr(tl_errmsg(), "alpha"));
+    tl_arena_free(a);
+}
+
+/* A new network with the file's weights computes what the file does: what they were trained with,
+ * TensorFlow's padding above all, came along. */
+static void test_transfer_keeps_features(void **state)
+{
+    tl_arena *a = tl_arena_new();
+    tl_model *trunk, *m = new_mobilenet(a, 1, 224);
+    tl_transfer t;
+    tl_tensor want, got;
+    (void)state;
+    ok(tl_model_load(a, TRUNK, NULL, &trunk));
+    ok(tl_model_transfer(m, trunk, false, false, 1, &t));
+    m->g->output = tl_graph_find(m->g, "avg_pool");
+    ok(answer(a, trunk->g, 1, &want));
+    ok(answer(a, m->g, 1, &got));
+    assert_int_equal(want.s.c, 1280);
+    assert_true(difference(got, want) < 1e-6);
     tl_arena_free(a);
 }
 
@@ -431,7 +446,7 @@ int main(void)
         cmocka_unit_test(test_totals),        cmocka_unit_test(test_layers),
         cmocka_unit_test(test_freeze_blocks), cmocka_unit_test(test_every_option),
         cmocka_unit_test(test_every_head),    cmocka_unit_test(test_find),
-        cmocka_unit_test(test_trunk),
+        cmocka_unit_test(test_trunk),         cmocka_unit_test(test_transfer_keeps_features),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -172,7 +172,8 @@ static void test_mobilenet_v2(void **state)
     tl_arena_free(r.arena);
 }
 
-/* The pretrained trunk gives the features that torchvision gives. */
+/* The pretrained trunk gives the features that torchvision gives in double precision. They reach 6; PyTorch's own
+ * float32 is 2.6e-5 away. */
 static void test_trunk(void **state)
 {
     tl_arena *a = tl_arena_new();
@@ -199,7 +200,7 @@ static void test_trunk(void **state)
     noise("input", 1, 0, x.f, tl_count(x.s));
     ok(tl_plan_forward(p));
     for (int n, ch; fscanf(f, "%d %d %lf", &n, &ch, &want) == 3;)
-        assert_true(fabs((double)y.f[n * y.s.c + ch] - want) < 1e-5);
+        assert_true(fabs((double)y.f[n * y.s.c + ch] - want) < 5e-5);
     fclose(f);
     tl_arena_free(a);
 }

@@ -14,7 +14,8 @@ because another batch norm follows); `stat`, norm and entries of batch norm's ru
 end. Training multiplies rounding errors, so each step also has `float`, how far PyTorch's own float32 runs
 (two memory layouts, with and without oneDNN) were from it up to that step: what the test may demand.
 
-trunk.tsv holds the features torchvision gives with the weights in models/mobilenet_v2_imagenet.onnx.
+trunk.tsv holds the features torchvision gives, in double precision, with the weights in
+models/mobilenet_v2_imagenet.onnx.
 """
 
 import os

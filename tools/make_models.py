@@ -6,11 +6,12 @@ SPDX-License-Identifier: MIT
 
 reads the folder WEIGHTS and writes OUT/NAME.onnx. NAME is one of the rows of MODELS below; without
 one, mobilenet_v2_imagenet, the model in models/. Needs onnx, numpy and safetensors; --check also
-onnxruntime, pillow, torch and torchvision.
+onnxruntime, pillow, torch and torchvision, and for the model in models/ ai-edge-litert.
 
   --float   store weights in 32 bits; without it, matrices take 16 and batch norm keeps 32
   --check   classifiers: name what they see in WEIGHTS/tflite-coral's three pictures;
-            the trunk: compare its features with torchvision's mobilenet_v2
+            trunks: compare their features with those of torchvision's mobilenet_v2 and,
+            where there is one, of the quantized original
 
 What it writes is what lib/pass/onnx_out.c would: a value is named as the layer that makes it, a
 parameter "layer.parameter", a matrix in 16 bits is the initializer "layer.weight.f16" with a Cast.
@@ -35,8 +36,9 @@ EPS = 1e-5
 class Net:
     """An ONNX graph under construction. Methods take names of values and return the new one's."""
 
-    def __init__(self, size, half):
-        self.size, self.half, self.node, self.init = size, half, [], []
+    def __init__(self, size, half, classes):
+        """classes: their names; none for a trunk, which ends in the features."""
+        self.size, self.half, self.classes, self.node, self.init = size, half, classes, [], []
 
     def add(self, op, name, *inputs, **attributes):
         self.node.append(h.make_node(op, list(inputs), [name], name, **attributes))
@@ -96,12 +98,12 @@ class Net:
         )
         return self.add("Softmax", "predictions/Softmax", x, axis=1)
 
-    def model(self, output, channels, metadata):
+    def model(self, output, metadata):
         graph = h.make_graph(
             self.node,
             metadata["tlc.arch"],
             [h.make_tensor_value_info("input_1", T.FLOAT, ["N", 3, self.size, self.size])],
-            [h.make_tensor_value_info(output, T.FLOAT, ["N", channels])],
+            [h.make_tensor_value_info(output, T.FLOAT, ["N", len(self.classes) or 1280])],
             self.init,
         )
         model = h.make_model(graph, producer_name="tlc", opset_imports=[h.make_opsetid("", 13)], ir_version=7)
@@ -110,7 +112,7 @@ class Net:
         return model
 
 
-class Trunk:
+class Unfolded:
     """The layers of a MobileNetV2 in PyTorch's naming, batch norm apart, padded symmetrically."""
 
     def __init__(self, path):
@@ -163,7 +165,7 @@ def conv_bn(net, layers, x, conv, bn, stride=1):
 
 def head(net, layers, x):
     x = net.mean(x, "avg_pool")
-    if isinstance(layers, Trunk):
+    if not net.classes:
         return x
     (w, bias), _ = layers.next()
     return net.dense_softmax(x, w.reshape(w.shape[:2]), bias)
@@ -219,10 +221,19 @@ TORCH = dict(
 TF = dict(mode="tf", channel_order=[0, 1, 2], mean=[127.5] * 3, scale=[1 / 127.5] * 3)
 CAFFE = dict(mode="caffe", channel_order=[2, 1, 0], mean=[104, 117, 123], scale=[1] * 3)
 CORAL = ("Apache-2.0", "quantized models of coral.ai's test_data, weights as float", "tflite-coral/imagenet_labels.txt")
+CORAL_TRUNK = (*CORAL[:2], None)
 
-# name: arch, builder, layers, picture size, preprocessing, (license, source, labels)
+# name: arch, builder, layers, picture size, preprocessing, (license, source, labels; without labels a trunk)
 MODELS = {
     "mobilenet_v2_imagenet": (
+        "mobilenet_v2",
+        mobilenet_v2,
+        "npz-float32/mobilenet_v2_1.0_224",
+        224,
+        TF,
+        CORAL_TRUNK,
+    ),
+    "mobilenet_v2_float": (
         "mobilenet_v2",
         mobilenet_v2,
         "safetensors-float32/mobilenet_v2_trunk.safetensors",
@@ -259,13 +270,11 @@ def read_classes(path, synsets):
 
 def convert(weights, name, half):
     arch, build, source, size, preprocess, (license_name, origin, labels) = MODELS[name]
-    path, net = os.path.join(weights, source), Net(size, half)
-    layers = path if build is squeezenet else Trunk(path) if path.endswith(".safetensors") else Folded(path)
-    output = build(net, layers)
     classes = read_classes(os.path.join(weights, labels), build is squeezenet) if labels else []
+    path, net = os.path.join(weights, source), Net(size, half, classes)
+    layers = path if build is squeezenet else Unfolded(path) if path.endswith(".safetensors") else Folded(path)
     return net.model(
-        output,
-        len(classes) or 1280,
+        build(net, layers),
         {
             "tlc.task": "classification" if classes else "features",
             "tlc.arch": arch,
@@ -280,55 +289,91 @@ def convert(weights, name, half):
 
 
 def pictures(weights, model):
-    """Names of the pictures and N,C,H,W input, prepared as the model's metadata says."""
+    """Names of the pictures, their N,H,W,C bytes, and N,C,H,W input as the model's metadata says."""
     from PIL import Image
 
     size = model.graph.input[0].type.tensor_type.shape.dim[2].dim_value
     p = json.loads(next(m.value for m in model.metadata_props if m.key == "tlc.preprocess"))
     names = ("cat_720p.jpg", "parrot.jpg", "owl.jpg")
-    raw = [
-        Image.open(os.path.join(weights, "tflite-coral", n)).convert("RGB").resize((size, size), Image.BILINEAR)
-        for n in names
-    ]
-    x = np.stack([np.asarray(r, np.float32) for r in raw])[..., p["channel_order"]]
-    x = (x - np.float32(p["mean"])) * np.float32(p["scale"])
-    return names, np.ascontiguousarray(x.transpose(0, 3, 1, 2), np.float32)
+    load = lambda name: Image.open(os.path.join(weights, "tflite-coral", name)).convert("RGB")
+    raw = np.stack([load(name).resize((size, size), Image.BILINEAR) for name in names])
+    x = (raw[..., p["channel_order"]] - np.float32(p["mean"])) * np.float32(p["scale"])
+    return names, raw, np.ascontiguousarray(x.transpose(0, 3, 1, 2), np.float32)
+
+
+def pad_like_tensorflow(net):
+    """Move the padding of convolutions of stride 2, all 3x3 and on even maps here, to the right and bottom."""
+    from torch.nn.functional import pad
+
+    for conv in net.modules():
+        if getattr(conv, "stride", None) == (2, 2):
+            conv.padding = (0, 0)
+            conv.register_forward_pre_hook(lambda _, x: pad(x[0], (0, 1, 0, 1)))
 
 
 def torch_features(model, x):
-    """What torchvision's MobileNetV2 makes of x with the weights that are in the file."""
+    """What torchvision's MobileNetV2 makes of x, in double precision, with the weights that are in the file."""
     import torch
     import torchvision
 
-    net = torchvision.models.mobilenet_v2().eval()
+    net = torchvision.models.mobilenet_v2().double().eval()
     state = net.features.state_dict()
     values = iter(numpy_helper.to_array(t) for t in model.graph.initializer if not t.name.endswith((".min", ".max")))
     for key in state:
         if not key.endswith("num_batches_tracked"):
             state[key] = torch.tensor(next(values).astype(np.float32))
     net.features.load_state_dict(state)
+    if any(a.name == "pads" and list(a.ints) == [0, 0, 1, 1] for n in model.graph.node for a in n.attribute):
+        pad_like_tensorflow(net.features)
     with torch.no_grad():
-        return net.features(torch.tensor(x)).mean((2, 3)).numpy()
+        return net.features(torch.tensor(x).double()).mean((2, 3)).numpy()
 
 
-def check(weights, model):
+def original_features(path, raw):
+    """What LiteRT's 8-bit arithmetic makes of the pictures (N,H,W,C bytes): the quantized original's pooled map."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    net = Interpreter(path, experimental_preserve_all_tensors=True)
+    net.allocate_tensors()
+    pool = next(t for t in net.get_tensor_details() if t["name"].endswith("/AvgPool"))
+    scale, zero = pool["quantization"]
+    rows = []
+    for picture in raw:
+        net.set_tensor(net.get_input_details()[0]["index"], picture[None])
+        net.invoke()
+        rows.append(scale * (net.get_tensor(pool["index"]).ravel().astype(np.float32) - zero))
+    return np.stack(rows)
+
+
+def check_trunk(model, x, y, original, raw):
+    error = np.abs(torch_features(model, x) - y).max()
+    print(f"  features up to {y.max():.3f}, largest difference from torchvision {error:.1e}")
+    if error > 1e-4:
+        raise SystemExit("the features differ")
+    if not os.path.exists(original):
+        return
+    q = original_features(original, raw)
+    cosine = (q * y).sum(1) / np.linalg.norm(q, axis=1) / np.linalg.norm(y, axis=1)
+    print(
+        f"  from the quantized original: largest difference {np.abs(q - y).max():.3f}, "
+        f"mean {np.abs(q - y).mean():.4f}, cosine at least {cosine.min():.4f}"
+    )
+    if cosine.min() < 0.98:
+        raise SystemExit("the features are not the original's")
+
+
+def check(weights, name, model):
     import onnxruntime
 
-    names, x = pictures(weights, model)
+    names, raw, x = pictures(weights, model)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     y = session.run(None, {"input_1": x})[0]
     classes = json.loads(next(m.value for m in model.metadata_props if m.key == "tlc.classes"))
-    if classes:
-        for name, row in zip(names, y):
-            print(f"  {name:14} {classes[row.argmax()]} ({row.max():.3f})")
-        return
-    error = np.abs(torch_features(model, x) - y).max()
-    print(
-        f"  features of {', '.join(names)}: largest value {y.max():.3f}, "
-        f"largest difference from torchvision {error:.1e}"
-    )
-    if error > 1e-4:
-        raise SystemExit("the features differ")
+    for picture, row in zip(names, y) if classes else ():
+        print(f"  {picture:14} {classes[row.argmax()]} ({row.max():.3f})")
+    if not classes:
+        source = os.path.basename(MODELS[name][2])
+        check_trunk(model, x, y, os.path.join(weights, "tflite-coral", source + "_quant.tflite"), raw)
 
 
 def main():
@@ -346,7 +391,7 @@ def main():
         onnx.save(model, path)
         print(f"{path}: {os.path.getsize(path) / 1e6:.2f} MB")
         if a.check:
-            check(a.weights, model)
+            check(a.weights, name, model)
 
 
 if __name__ == "__main__":
