@@ -5,6 +5,8 @@
 # Every command is shown before it runs; type them yourself to do the same with your own pictures. All
 # that is written goes to demo-out, which is replaced if an earlier demo made it.
 set -eu
+# On a machine that does other things as well, threads that sleep while they wait beat threads that spin, by far.
+export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
 
 tlc=${1:-tlc}
 case $tlc in */*) tlc=$(cd "$(dirname "$tlc")" && pwd)/$(basename "$tlc") ;; esac
