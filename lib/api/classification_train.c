@@ -78,6 +78,7 @@ static tl_status start_from(job *j)
         j->model->mode = from->mode;
         tl_say(j->l, "pictures are prepared as for the pretrained weights (preprocess_mode %s)\n", from->mode);
     }
+    j->model->history = from->history;
     return tl_model_note(j->model, "started from %s", tl_path_base(t->pretrained_model_path));
 }
 

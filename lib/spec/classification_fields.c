@@ -230,7 +230,7 @@ static const tl_field train_rows[] = {
     MSG(reg_config, reg, 0, "penalty on weights"),
     MSG(lr_config, lr, 0, "how the learning rate changes"),
     INT(random_seed, 42, 0, 2147483647,
-        "the same seed gives the same weights; 0: another one each time"),
+        "the same seed gives the same weights, bit for bit; in the original 0 draws another one each time"),
     BOOL(enable_random_crop, 0, "train on random parts of the pictures"),
     BOOL(enable_center_crop, 0, "validate on the middle of the pictures, their shape kept"),
     BOOL(enable_color_augmentation, 0,
