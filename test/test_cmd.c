@@ -318,6 +318,28 @@ static void test_log_and_values(void **state)
     forget(r);
 }
 
+/* GNU OpenMP, asked so, prints what it read from the environment. */
+static void test_threads_spin_briefly(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *env, *spins;
+    } rows[] = { { "", "SPINCOUNT = '3000'" }, { "GOMP_SPINCOUNT=77", "SPINCOUNT = '77'" } };
+    char path[PATH_MAX], command[200];
+    spill(in_folder(path, "spec.txt"), SPEC);
+    for (size_t i = 0; i < LEN(rows); i++) {
+        snprintf(command, sizeof command,
+                 "env -u OMP_WAIT_POLICY -u GOMP_SPINCOUNT OMP_DISPLAY_ENV=VERBOSE %s "
+                 "tlc classification spec -e spec.txt",
+                 rows[i].env);
+        result r = shell(command);
+        if (!strstr(r.err, "SPINCOUNT")) skip(); /* another OpenMP */
+        assert_int_equal(r.code, 0);
+        assert_non_null(strstr(r.err, rows[i].spins));
+        forget(r);
+    }
+}
+
 static void test_start_is_quick(void **state)
 {
     (void)state;
@@ -371,7 +393,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines),          cmocka_unit_test(test_pages),
         cmocka_unit_test(test_docs_are_fresh), cmocka_unit_test(test_spec_and_overrides),
-        cmocka_unit_test(test_log_and_values), cmocka_unit_test(test_start_is_quick),
+        cmocka_unit_test(test_log_and_values), cmocka_unit_test(test_threads_spin_briefly),
+        cmocka_unit_test(test_start_is_quick),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
