@@ -439,6 +439,26 @@ static void optimizers(void **state)
         }
 }
 
+static void resampling(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = { 1, 15, 16, 48, 1003 };
+    const int32_t one = 1 << TL_WEIGHT_BITS, weights[] = { one / 2, -one / 4, one, one / 3, 7 };
+    for (int i = 0; i < TL_LEN(sizes); i++)
+        for (int taps = 1; taps <= TL_LEN(weights); taps++) {
+            size_t n = sizes[i], stride = n + 5;
+            uint8_t *x = tl_new(arena, uint8_t, stride * TL_LEN(weights)), *y = tl_new(arena, uint8_t, n + 1);
+            for (size_t e = 0; e < stride * TL_LEN(weights); e++) x[e] = (uint8_t)tl_rng_below(&rng, 256);
+            k->weigh(x, stride, weights, taps, y, n);
+            for (size_t e = 0; e < n; e++) {
+                double sum = 0;
+                for (int j = 0; j < taps; j++) sum += (double)weights[j] / one * x[(size_t)j * stride + e];
+                assert_int_equal(y[e], fmin(fmax(floor(sum + 0.5), 0), 255));
+            }
+            assert_int_equal(y[n], 0); /* no byte more */
+        }
+}
+
 static void pictures(void **state)
 {
     (void)state;
@@ -497,7 +517,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(stats), TEST(apply), TEST(gradient), TEST(elementwise),
         TEST(sums), TEST(keeps_nan), TEST(pooling), TEST(global),
-        TEST(depthwise_convolution), TEST(optimizers), TEST(pictures), TEST(dispatch),
+        TEST(depthwise_convolution), TEST(optimizers), TEST(resampling), TEST(pictures), TEST(dispatch),
     };
     int failed = 0;
     for (int i = 0; i < TL_LEN(isa); i++) {

@@ -1,6 +1,6 @@
 /* test_onnxrt.c - ONNX Runtime computes what we do. SPDX-License-Identifier: MIT
  *
- * Needs a Python with onnxruntime: that of the environment variable TLC_PYTHON, or python3. Skipped without. */
+ * Needs a python3 with onnxruntime. Skipped without. */
 #include "support.h"
 #include "file.h"
 #include <stdio.h>
@@ -11,8 +11,7 @@ typedef struct { const char *dir; tl_arena *a; } fixture;
 
 static int python(tl_arena *a, const char *arguments)
 {
-    const char *program = getenv("TLC_PYTHON");
-    int code = system(tl_printf(a, "%s %s >&2", program && program[0] ? program : "python3", arguments));
+    int code = system(tl_printf(a, "python3 %s >&2", arguments));
     return WIFEXITED(code) ? WEXITSTATUS(code) : -1;
 }
 
@@ -70,7 +69,7 @@ static void check(fixture *f)
 {
     int code = python(f->a, tl_printf(f->a, "tools/onnxrt_check.py %s", f->dir));
     if (code == 77 || code == 127) {
-        print_message("skipped: no Python with onnxruntime (set TLC_PYTHON to one)\n");
+        print_message("skipped: Python's onnxruntime is not installed\n");
         skip();
     }
     assert_int_equal(code, 0);
@@ -100,7 +99,7 @@ static void backbones_run_in_onnx_runtime(void **state)
 static void the_rest_runs_in_onnx_runtime(void **state)
 {
     fixture *f = *state;
-    tl_arena *a = tl_arena_new();
+    tl_arena *a = f->a; /* freed after a skip, too */
     tl_graph *g = tl_graph_new(a);
     tl_val x = OP(g, "image", input, NO_INPUT, 3, 21, 18);
     x = OP(g, "conv", conv2d, IN(x), .out = 12, .stride = 2, .extra = 1);
@@ -120,7 +119,6 @@ static void the_rest_runs_in_onnx_runtime(void **state)
     g->output = map;
     write_case(f, g, "mixed_map", 2, true);
     check(f);
-    tl_arena_free(a);
 }
 
 /* Test of the test. */

@@ -5,14 +5,14 @@
  * cubic with a = -1/2 ("Cubic convolution interpolation for digital image processing", 1981),
  * stretched when shrinking so that every input pixel counts, and rounded to fixed point.
  *
- * One kernel, weigh(), serves both passes: it sums whole rows. For the pass along x, strips of 16
+ * One kernel, weigh, serves both passes: it sums whole rows. For the pass along x, strips of 16
  * rows are transposed (16x16 bytes at a time), so that a column of the strip is 16 consecutive
  * bytes, 48 with three channels, and the inner loop is as long and as contiguous as along y. */
 #include "decode.h"
+#include "kernel.h"
 #include <math.h>
 #include <string.h>
 
-#define BITS  22    /* of a weight's fraction: 32, less 8 of a pixel, less 2 for overshoot */
 #define STRIP 16    /* rows transposed together */
 #define SLACK 0.01f /* what a box may stick out, through rounding of its numbers */
 
@@ -50,35 +50,17 @@ static tl_status windows(tl_arena *a, int in, float lo, float hi, int out, tl_fi
         for (int j = 0; j < end - first; j++)
             sum += exact[j] = weight(fabs((j + first - center + 0.5) * (1 / stretch)));
         for (int j = 0; j < end - first; j++)
-            k[j] = (int32_t)(exact[j] / sum * (1 << BITS) + (exact[j] < 0 ? -0.5 : 0.5));
+            k[j] = (int32_t)(exact[j] / sum * (1 << TL_WEIGHT_BITS) + (exact[j] < 0 ? -0.5 : 0.5));
         win[i] = (window){ first, end - first, k };
     }
     *table = win;
     return TL_OK;
 }
 
-/* to[i] = sum over j of k[j] * from[j*stride + i], rounded and clipped to 0..255; n <= STRIP. */
-static inline void weigh_some(const uint8_t *from, size_t stride, const window *w, uint8_t *to,
-                              size_t n)
+/* to (n bytes) = the rows that win names, weighted; row j begins at from + j*stride. */
+static void weigh(const uint8_t *from, size_t stride, const window *win, uint8_t *to, size_t n)
 {
-    int32_t sum[STRIP];
-    for (size_t i = 0; i < n; i++) sum[i] = 1 << (BITS - 1);
-    for (int j = 0; j < w->n; j++)
-        for (size_t i = 0; i < n; i++) sum[i] += w->k[j] * from[(size_t)j * stride + i];
-    for (size_t i = 0; i < n; i++) {
-        int32_t v = sum[i] >> BITS;
-        to[i] = (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
-    }
-}
-
-/* The same for any n. */
-static void weigh(const uint8_t *from, size_t stride, const window *w, uint8_t *to, size_t n)
-{
-    size_t i = 0;
-    from += (size_t)w->first * stride;
-    for (; i + STRIP <= n; i += STRIP)
-        weigh_some(from + i, stride, w, to + i, STRIP); /* a constant n: vector code */
-    if (i < n) weigh_some(from + i, stride, w, to + i, n - i);
+    tl_kernel()->weigh(from + (size_t)win->first * stride, stride, win->k, win->n, to, n);
 }
 
 typedef uint8_t lanes __attribute__((vector_size(STRIP)));

@@ -14,6 +14,8 @@ typedef struct { float slope, max; } tl_act;
 #define TL_NO_ACT ((tl_act){ 1.0f, __builtin_inff() })
 static inline bool tl_act_on(tl_act a) { return a.slope != 1.0f || a.max < __builtin_inff(); }
 
+enum { TL_WEIGHT_BITS = 22 }; /* of a resampling weight's fraction: 32, less 8 of a pixel, less 2 for overshoot */
+
 typedef struct tl_kernels {
     const char *isa;
 
@@ -64,9 +66,13 @@ typedef struct tl_kernels {
     void (*adam)(float *w, const float *g, float *m, float *v, size_t n, float step, float beta1, float beta2, float eps, float decay);
     void (*rmsprop)(float *w, const float *g, float *v, size_t n, float lr, float rho, float eps);
 
-    /* ---- Pictures: 8-bit interleaved pixels (1 to 4 channels) to a normalised map; y[c] = (x[order[c]] - mean[c]) * rstd[c].
-     * On the calling thread alone: the loader has threads of its own. ---- */
-    void (*normalize)(const uint8_t *x, size_t pixels, int c, const int *order, const float *mean, const float *rstd, float *y);
+    /* ---- Pictures, 8-bit. On the calling thread alone: the loader has threads of its own. ---- */
+    /* Resampling: to[i] = sum over j < taps of k[j] * from[j*stride + i], rounded and clipped to 0..255; k in units of
+     * 2^-TL_WEIGHT_BITS. */
+    void (*weigh)(const uint8_t *from, size_t stride, const int32_t *k, int taps, uint8_t *to, size_t n);
+    /* Interleaved pixels (1 to 4 channels) to a normalized map; y[c] = (x[order[c]] - mean[c]) * rstd[c]. */
+    void (*normalize)(const uint8_t *x, size_t pixels, int c, const int *order, const float *mean, const float *rstd,
+                      float *y);
 } tl_kernels;
 
 /* A convolution that dw and dw_grad compute: one 3x3 kernel per channel, no dilation. */
@@ -81,7 +87,7 @@ static inline bool tl_dw_fits(int k, int stride, int dilation, int groups, int i
     X(act) X(act_grad) X(add) X(accumulate) X(scale) X(sum_squares) \
     X(maxpool) X(maxpool_grad) X(avgpool) X(avgpool_grad) X(gap) X(gap_grad) \
     X(dw_scratch) X(dw) X(dw_grad) \
-    X(sgd) X(adam) X(rmsprop) X(normalize)
+    X(sgd) X(adam) X(rmsprop) X(weigh) X(normalize)
 
 const tl_kernels *tl_kernel(void);
 const tl_kernels *tl_kernel_for(const char *isa); /* NULL: not on this processor */

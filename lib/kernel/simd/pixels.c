@@ -1,9 +1,31 @@
-/* pixels.c - pictures to network input. SPDX-License-Identifier: MIT
+/* pixels.c - resampling pictures, and pictures to network input. SPDX-License-Identifier: MIT
  *
  * On one thread: loader threads call this, each for its own picture. */
 #include "simd.h"
 
+enum { STRIP = 96 };  /* sums of weigh, see there */
 enum { PIXELS = 64 }; /* taken at a time, so that coefficients and reordered bytes stay in L1 */
+
+/* n <= STRIP sums at a time, so that they stay in registers. */
+static inline void weigh_some(const uint8_t *from, size_t stride, const int32_t *k, int taps, uint8_t *to, size_t n)
+{
+    int32_t sum[STRIP];
+    for (size_t i = 0; i < n; i++) sum[i] = 1 << (TL_WEIGHT_BITS - 1);
+    for (int j = 0; j < taps; j++)
+        for (size_t i = 0; i < n; i++) sum[i] += k[j] * from[(size_t)j * stride + i];
+    for (size_t i = 0; i < n; i++) {
+        int32_t v = sum[i] >> TL_WEIGHT_BITS;
+        to[i] = (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
+    }
+}
+
+void TL_SIMD(weigh)(const uint8_t *from, size_t stride, const int32_t *k, int taps, uint8_t *to, size_t n)
+{
+    size_t i = 0;
+    for (; i + STRIP <= n; i += STRIP)
+        weigh_some(from + i, stride, k, taps, to + i, STRIP); /* a constant n: vector code */
+    if (i < n) weigh_some(from + i, stride, k, taps, to + i, n - i);
+}
 
 /* bytes (n) to floats with coefficients per position */
 static void convert(const uint8_t *x, const float *mean, const float *rstd, float *y, size_t n)
