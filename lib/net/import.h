@@ -1,0 +1,44 @@
+/* import.h - networks and weights in other programs' files. SPDX-License-Identifier: MIT
+ *
+ * An importer is one file in import/ and one word in TL_IMPORTERS; which one reads a file is decided by the file's
+ * content, never by its name. It gives one of two things:
+ *   a list of tensors   (safetensors, PyTorch, Keras HDF5): named layers without the network that connects them
+ *   a network           (ONNX, darknet, TFLite): a graph of our operations with its parameters
+ * What becomes of it (which of our layers gets which weights, and the report) is not the importer's business: see
+ * match.c. */
+#ifndef TL_IMPORT_H
+#define TL_IMPORT_H
+#include "net.h"
+
+/* What a tensor is to its layer. */
+typedef enum { TL_ROLE_KERNEL, TL_ROLE_BIAS, TL_ROLE_GAMMA, TL_ROLE_BETA, TL_ROLE_MEAN, TL_ROLE_VAR, TL_ROLE_OTHER } tl_role;
+
+typedef struct {
+    const char  *layer;          /* "layer1.0.conv1" */
+    const char  *name;           /* as in the file, "layer1.0.conv1.weight"; for reports */
+    tl_role      role;
+    tl_dims      dims;           /* kernels as ours: O,I,h,w (depthwise: C,1,h,w; dense: O,I,1,1); others: n,1,1,1 */
+    const float *at;             /* converted to float and to that order; owned by the arena given to read */
+} tl_foreign_tensor;
+
+typedef struct {
+    const char *format;          /* name of the importer that read it */
+    tl_list     tensor;          /* tl_foreign_tensor, in the file's order; empty when there is a network */
+    tl_model   *model;           /* NULL when there is only a list. Node names as in the file; classes, norm and filter where
+                                  * the file tells them, else as tl_model_unpack leaves them */
+    const char *note;            /* what a person should know ("uint8 weights were dequantized"); "" when nothing */
+} tl_foreign;
+
+typedef struct tl_importer {
+    const char *name, *brief;    /* "safetensors" */
+    const char *ends;            /* usual file extensions, for help: ".safetensors" */
+    bool      (*knows)(tl_bytes file);
+    /* Read it whole. path: for messages, and for formats of several files (what lies beside it); nothing outside its folder
+     * is opened. Hostile files: TL_EFORMAT with the place; memory in proportion to the file's size. */
+    tl_status (*read)(tl_arena *a, const char *path, tl_bytes file, tl_foreign *out);
+} tl_importer;
+#define TL_IMPORTERS(X) X(onnx) X(safetensors) X(pytorch) X(keras) X(darknet) X(tflite)
+const tl_importer *tl_importer_at(int i);                        /* NULL after the last */
+/* Read the file with whichever importer knows it; TL_EFORMAT when none does. */
+tl_status tl_import(tl_arena *a, const char *path, const char *key, tl_foreign *out);
+#endif
