@@ -19,6 +19,7 @@ typedef struct {
     tl_role      role;
     tl_dims      dims;           /* kernels as ours: O,I,h,w (depthwise: C,1,h,w; dense: O,I,1,1); others: n,1,1,1 */
     const float *at;             /* converted to float and to that order; owned by the arena given to read */
+    float        eps;            /* of batch norm's tensors, where the file tells it; 0: it does not */
 } tl_foreign_tensor;
 
 typedef struct {
