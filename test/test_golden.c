@@ -166,7 +166,7 @@ static void test_mobilenet_v2(void **state)
     (void)state;
     begin(&r, "mobilenet_v2", 0,
           &(tl_backbone_conf){
-              .bn = true, .bn_eps = 1e-5f, .bn_momentum = 0.9f, .act = { .max = 6 } },
+              .bn = true, .bn_eps = 1e-5f, .bn_momentum = 0.9f, .act = { &tl_op_relu, { .relu = { .max = 6 } } } },
           1e-5f);
     replay(&r, FOLDER "mobilenet_v2.tsv");
     tl_arena_free(r.arena);

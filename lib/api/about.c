@@ -56,9 +56,14 @@ static tl_status list_ops(tl_text *t)
     return TL_OK;
 }
 
-/* Parameters and MACs for 224x224 RGB pictures, built as the original's default has it, without the
- * head. */
-static tl_status measure(const tl_backbone *b, size_t *params, double *macs, int *stride)
+typedef struct {
+    size_t params;
+    double macs;
+    char strides[40]; /* "2 4 8 16" */
+} measured;
+
+/* A backbone for 224x224 RGB pictures, built as the original's default has it, without a head. */
+static tl_status measure(const tl_backbone *b, measured *out)
 {
     tl_arena *a = tl_arena_new();
     TL_NEW(a);
@@ -71,9 +76,10 @@ static tl_status measure(const tl_backbone *b, size_t *params, double *macs, int
         s = g->status;
     }
     if (!s) {
-        *params = tl_graph_params(g);
-        *macs = tl_graph_macs(g);
-        *stride = 1 << p.hi;
+        tl_text t = tl_text_on(out->strides, sizeof out->strides);
+        for (int l = p.lo; l <= p.hi; l++) tl_textf(&t, "%s%d", l > p.lo ? " " : "", 1 << l);
+        out->params = tl_graph_params(g);
+        out->macs = tl_graph_macs(g);
     }
     tl_arena_free(a);
     return s;
@@ -82,15 +88,13 @@ static tl_status measure(const tl_backbone *b, size_t *params, double *macs, int
 static tl_status list_backbones(tl_text *t)
 {
     char name[32];
-    tl_textf(t, "  %-14s %11s %12s %7s\n", "", "parameters", "MACs at 224", "stride");
+    tl_textf(t, "  %-17s %11s %12s  strides\n", "", "parameters", "MACs at 224");
     for (int i = 0; tl_backbone_at(i); i++) {
         const tl_backbone *b = tl_backbone_at(i);
-        size_t params;
-        double macs;
-        int stride;
-        TL_TRY(measure(b, &params, &macs, &stride));
-        tl_textf(t, "  %-14s %10.2fM %11.0fM %7d  %s\n", tl_backbone_name(b, name),
-                 (double)params / 1e6, macs / 1e6, stride, b->brief);
+        measured m;
+        TL_TRY(measure(b, &m));
+        tl_textf(t, "  %-17s %10.2fM %11.0fM  %-14s  %s\n", tl_backbone_name(b, name), (double)m.params / 1e6, m.macs / 1e6,
+                 m.strides, b->brief);
     }
     return TL_OK;
 }
@@ -183,18 +187,16 @@ static tl_status page_ops(tl_text *t)
 static tl_status page_backbones(tl_text *t)
 {
     char name[32];
-    tl_textf(t, "# Backbones\n\nPrinted by `tlc docs` from the backbone table. Parameters (running "
-                "statistics included) and MACs at 224x224, with batch norm, "
-                "without biases, pooling and the head.\n\n| name | arch | n_layers | parameters | "
-                "MACs | stride | |\n|---|---|---|---|---|---|---|\n");
+    tl_textf(t, "# Backbones\n\nPrinted by `tlc docs` from the backbone table. Parameters (running statistics included) and "
+                "MACs at 224x224, with batch norm, without biases, pooling and the head. Strides are those of the feature "
+                "maps that a head can read.\n\n| name | arch | n_layers | parameters | MACs | strides | |\n"
+                "|---|---|---|---|---|---|---|\n");
     for (int i = 0; tl_backbone_at(i); i++) {
         const tl_backbone *b = tl_backbone_at(i);
-        size_t params;
-        double macs;
-        int stride;
-        TL_TRY(measure(b, &params, &macs, &stride));
-        tl_textf(t, "| %s | `%s` | %d | %zu | %.0f | %d | %s |\n", tl_backbone_name(b, name),
-                 b->arch, b->layers, params, macs, stride, b->brief);
+        measured m;
+        TL_TRY(measure(b, &m));
+        tl_textf(t, "| %s | `%s` | %d | %zu | %.0f | %s | %s |\n", tl_backbone_name(b, name), b->arch, b->layers, m.params,
+                 m.macs, m.strides, b->brief);
     }
     return TL_OK;
 }

@@ -26,16 +26,18 @@ static tl_status open_data(job *j)
     return TL_OK;
 }
 
-/* The activation the spec asks for; relu when it does not. */
-static tl_status activation(const tl_model_config *m, tl_relu *out)
+/* The activation the spec asks for; the architecture's own when it does not. */
+static tl_status activation(const tl_model_config *m, tl_activation *out)
 {
-    const char *type = m->activation ? m->activation->activation_type : "relu";
-    *out = (tl_relu){ 0 };
-    if (!strcmp(type, "relu")) return TL_OK;
-    if (!strcmp(type, "relu6")) { out->max = 6; return TL_OK; }
-    TL_CHECK(!strcmp(type, "leaky_relu"), TL_ESPEC, "model_config.activation: '%s' is not available here; relu, relu6 and leaky_relu are", type);
+    *out = (tl_activation){ NULL };
+    if (!m->activation) return TL_OK;
+    const char *type = m->activation->activation_type;
     const tl_pair *alpha = tl_map_find(&m->activation->activation_parameters, "alpha");
-    out->slope = alpha ? alpha->value : 0.1f;
+    out->op = &tl_op_relu;
+    if (!strcmp(type, "relu")) return TL_OK;
+    if (!strcmp(type, "relu6")) out->attr.relu.max = 6;
+    else if (!strcmp(type, "leaky_relu")) out->attr.relu.slope = alpha ? alpha->value : 0.1f;
+    else return tl_fail(TL_ESPEC, "model_config.activation: '%s' is not available here; relu, relu6 and leaky_relu are", type);
     return TL_OK;
 }
 

@@ -7,4 +7,7 @@ tl_val tl_conv_bn(tl_graph *g, tl_val x, const tl_backbone_conf *c, const char *
     return c->bn ? OP(g, bn, bn, IN(x), .eps = c->bn_eps, .momentum = c->bn_momentum) : x;
 }
 
-tl_val tl_relu_as(tl_graph *g, tl_val x, const char *name, tl_relu act) { return tl_put(g, name, &tl_op_relu, IN(x), &act); }
+tl_val tl_activate(tl_graph *g, tl_val x, const char *name, tl_activation act)
+{
+    return tl_put(g, name, act.op ? act.op : &tl_op_relu, IN(x), &act.attr);
+}

@@ -61,15 +61,17 @@ tl_status tl_backbone_find(const char *arch, int layers, const tl_backbone **out
 tl_status tl_model_build(tl_arena *a, const tl_model_conf *c, tl_model **out)
 {
     tl_model *m = tl_new(a, tl_model, 1);
+    tl_backbone_conf conf = c->conf;
     char name[32];
+    conf.own_head = c->own_head;
     TL_NEW(m);
     *m = (tl_model){ .arena = a, .g = tl_graph_new(a), .mode = "caffe", .spec = "", .history = "" };
     TL_NEW(m->g);
     TL_NEW(m->arch = tl_strdup(a, tl_backbone_name(c->backbone, name)));
     tl_pyramid p = { .lo = 0 };
     m->image = OP(m->g, "input_1", input, NO_INPUT, .c = c->c, .h = c->h, .w = c->w);
-    c->backbone->build(m->g, m->image, c->backbone, &c->conf, &p);
-    m->raw = c->head->build(m->g, &p, c->backbone, &c->conf, c->own_head, c->classes);
+    c->backbone->build(m->g, m->image, c->backbone, &conf, &p);
+    m->raw = c->head->build(m->g, &p, c->backbone, &conf, c->own_head, c->classes);
     m->answer = c->head->answer(m->g, m->raw);
     if (m->g->status) return tl_note(m->g->status, "building %s for %dx%dx%d pictures", m->arch, c->c, c->h, c->w);
     m->g->output = m->answer.i;

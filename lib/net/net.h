@@ -5,6 +5,9 @@
 #include "graph.h"
 #define TL_LEVELS 8
 
+/* An activation and its attributes; op NULL: the family's own (ReLU where nothing else is said). */
+typedef struct { const tl_op *op; union { tl_relu relu; } attr; } tl_activation;
+
 /* What the spec lets a user choose about any backbone; builders ignore what does not concern them. */
 typedef struct {
     bool    bn, bias;            /* batch norm after convolutions; a bias in them */
@@ -12,8 +15,9 @@ typedef struct {
     bool    all_projections;     /* a 1x1 convolution on every shortcut */
     float   alpha;               /* width multiplier (0: 1) */
     float   bn_eps, bn_momentum; /* 0: the family's own */
-    tl_relu act;                 /* the activation after convolutions */
+    tl_activation act;           /* after convolutions */
     float   dropout;             /* in the heads that have one */
+    bool    own_head;            /* the family's own head follows: some pool once more before their last layers */
 } tl_backbone_conf;
 
 /* Feature maps by how much smaller than the picture they are: at[3] has stride 8. */
@@ -32,7 +36,8 @@ typedef struct tl_backbone {
 } tl_backbone;
 
 /* One word a file; a file may hold a whole family, ended by an empty row. */
-#define TL_BACKBONES(X) X(resnet) X(mobilenet_v1) X(mobilenet_v2) X(squeezenet)
+#define TL_BACKBONES(X) X(resnet) X(mobilenet_v1) X(mobilenet_v2) X(squeezenet) \
+    X(vgg) X(googlenet) X(darknet)
 const tl_backbone *tl_backbone_at(int i);                        /* all rows in order; NULL after the last */
 /* The row for arch and n_layers; TL_ESPEC names the nearest. */
 tl_status tl_backbone_find(const char *arch, int layers, const tl_backbone **out);
@@ -42,7 +47,7 @@ const char *tl_backbone_name(const tl_backbone *b, char text[32]); /* "resnet18"
 typedef struct { int out, k, stride, groups; } tl_conv_spec;     /* padded by k/2, as the original pads */
 /* conv, then batch norm when c->bn. */
 tl_val tl_conv_bn(tl_graph *g, tl_val x, const tl_backbone_conf *c, const char *conv, const char *bn, tl_conv_spec s);
-tl_val tl_relu_as(tl_graph *g, tl_val x, const char *name, tl_relu act);
+tl_val tl_activate(tl_graph *g, tl_val x, const char *name, tl_activation act);
 
 /* ---- Models ---- */
 /* What turns raw outputs into an answer and labels into targets, for one task. One file each, one row in TL_HEADS. */

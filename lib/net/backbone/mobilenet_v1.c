@@ -14,16 +14,16 @@ static void build(tl_graph *g, tl_val x, const tl_backbone *self, const tl_backb
     (void)self;
     g->block = 0;
     x = tl_conv_bn(g, x, c, "conv1", "conv1_bn", (tl_conv_spec){ (int)(32 * alpha), 3, 2, 1 });
-    x = tl_relu_as(g, x, "conv_block_relu", c->act);
+    x = tl_activate(g, x, "conv_block_relu", c->act);
     for (int i = 1; i <= TL_LEN(row); i++) {
         int in = tl_channels(g, x), stride = row[i - 1].stride;
         g->block = i;
         if (stride == 2) out->at[level++] = x;
         x = tl_conv_bn(g, x, c, tl_name(g, "conv_dw_%d", i), tl_name(g, "conv_dw_%d_bn", i), (tl_conv_spec){ in, 3, stride, in });
-        x = tl_relu_as(g, x, tl_name(g, "conv_dw_%d_relu", i), c->act);
+        x = tl_activate(g, x, tl_name(g, "conv_dw_%d_relu", i), c->act);
         x = tl_conv_bn(g, x, c, tl_name(g, "conv_pw_%d", i), tl_name(g, "conv_pw_%d_bn", i),
                        (tl_conv_spec){ (int)((float)row[i - 1].out * alpha), 1, 1, 1 });
-        out->at[level] = x = tl_relu_as(g, x, tl_name(g, "conv_pw_relu_%d", i), c->act);
+        out->at[level] = x = tl_activate(g, x, tl_name(g, "conv_pw_relu_%d", i), c->act);
     }
     g->block = -1;
     out->lo = 1;

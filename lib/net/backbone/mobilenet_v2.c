@@ -21,10 +21,10 @@ static tl_val block(tl_graph *g, tl_val x, const tl_backbone_conf *c, int b, int
     g->block = b + 1;
     if (b) {
         y = tl_conv_bn(g, y, c, tl_name(g, "%s_expand", at), tl_name(g, "%s_expand_bn", at), (tl_conv_spec){ mid, 1, 1, 1 });
-        y = tl_relu_as(g, y, tl_name(g, "re_lu_%d", b + 1), c->act);
+        y = tl_activate(g, y, tl_name(g, "re_lu_%d", b + 1), c->act);
     }
     y = tl_conv_bn(g, y, c, tl_name(g, "%s_depthwise", at), tl_name(g, "%s_depthwise_bn", at), (tl_conv_spec){ mid, 3, stride, mid });
-    y = tl_relu_as(g, y, tl_name(g, "%s_relu", at), c->act);
+    y = tl_activate(g, y, tl_name(g, "%s_relu", at), c->act);
     y = tl_conv_bn(g, y, c, tl_name(g, "%s_project", at), tl_name(g, "%s_project_bn", at), (tl_conv_spec){ out, 1, 1, 1 });
     if (stride != 1 || in != out) return y;
     if (c->all_projections)
@@ -44,7 +44,7 @@ static void build(tl_graph *g, tl_val x, const tl_backbone *self, const tl_backb
     if (!(own.bn_momentum > 0)) own.bn_momentum = 0.999f;
     g->block = 0;
     x = tl_conv_bn(g, x, c, "conv1", "bn_conv1", (tl_conv_spec){ width(32, c->alpha), 3, 2, 1 });
-    x = tl_relu_as(g, x, "re_lu_0", c->act);
+    x = tl_activate(g, x, "re_lu_0", c->act);
     for (int r = 0; r < TL_LEN(row); r++)
         for (int i = 0; i < row[r].n; i++) {
             if (i == 0 && row[r].stride == 2) out->at[level++] = x;
@@ -52,7 +52,7 @@ static void build(tl_graph *g, tl_val x, const tl_backbone *self, const tl_backb
         }
     g->block = 18;
     x = tl_conv_bn(g, x, c, "conv_1", "conv_1_bn", (tl_conv_spec){ c->alpha > 1 ? width(1280, c->alpha) : 1280, 1, 1, 1 });
-    out->at[level] = tl_relu_as(g, x, "re_lu_head", c->act);
+    out->at[level] = tl_activate(g, x, "re_lu_head", c->act);
     g->block = -1;
     out->lo = 1;
     out->hi = level;

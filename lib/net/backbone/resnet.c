@@ -16,12 +16,12 @@ static tl_val unit(tl_graph *g, tl_val x, const tl_backbone_conf *c, int stage, 
     for (int i = 1; i <= n; i++) {
         tl_conv_spec s = { i == 3 ? out : width, bottleneck && i != 2 ? 1 : 3, i == 1 ? stride : 1, 1 };
         y = tl_conv_bn(g, y, c, tl_name(g, "%s_conv_%d", at, i), tl_name(g, "%s_bn_%d", at, i), s);
-        if (i < n) y = tl_relu_as(g, y, tl_name(g, "%s_relu_%d", at, i), c->act);
+        if (i < n) y = tl_activate(g, y, tl_name(g, "%s_relu_%d", at, i), c->act);
     }
     if (project)
         x = tl_conv_bn(g, x, c, tl_name(g, "%s_conv_shortcut", at), tl_name(g, "%s_bn_shortcut", at), (tl_conv_spec){ out, 1, stride, 1 });
     y = OP(g, tl_name(g, "%s_add", at), add, IN(y, x), 0);
-    return tl_relu_as(g, y, tl_name(g, "%s_relu", at), c->act);
+    return tl_activate(g, y, tl_name(g, "%s_relu", at), c->act);
 }
 
 static void build(tl_graph *g, tl_val x, const tl_backbone *self, const tl_backbone_conf *c, tl_pyramid *out)
@@ -30,7 +30,7 @@ static void build(tl_graph *g, tl_val x, const tl_backbone *self, const tl_backb
     int level = 1;
     g->block = 0;
     x = tl_conv_bn(g, x, c, "conv1", "bn_conv1", (tl_conv_spec){ 64, 7, 2, 1 });
-    x = tl_relu_as(g, x, "conv1_relu", c->act);
+    x = tl_activate(g, x, "conv1_relu", c->act);
     if (c->pooling) {
         out->at[level++] = x;
         x = OP(g, "pool1", maxpool, IN(x), .k = 3, .stride = 2, .pad = 1);

@@ -3,13 +3,13 @@
  * Always with biases, never with batch norm. Stride 16. Frozen block 0 is conv1, i is fire(i + 1). */
 #include "net.h"
 
-static tl_val conv_relu(tl_graph *g, tl_val x, const char *conv, const char *relu, tl_relu act, tl_conv_spec s)
+static tl_val conv_relu(tl_graph *g, tl_val x, const char *conv, const char *relu, tl_activation act, tl_conv_spec s)
 {
     x = OP(g, conv, conv2d, IN(x), .out = s.out, .k = s.k, .stride = s.stride, .pad = s.k / 2);
-    return tl_relu_as(g, x, relu, act);
+    return tl_activate(g, x, relu, act);
 }
 
-static tl_val fire(tl_graph *g, tl_val x, int i, int squeeze, int expand, tl_relu act)
+static tl_val fire(tl_graph *g, tl_val x, int i, int squeeze, int expand, tl_activation act)
 {
     const char *at = tl_name(g, "fire%d", i);
     g->block = i - 1;
@@ -42,7 +42,7 @@ static tl_val head(tl_graph *g, tl_val x, const tl_backbone_conf *c, int classes
 {
     x = OP(g, "fire9_dropout", dropout, IN(x), .rate = c->dropout > 0 ? c->dropout : 1e-3f);
     x = OP(g, "conv10", conv2d, IN(x), .out = classes, .k = 1);
-    x = tl_relu_as(g, x, "conv10_relu", c->act);
+    x = tl_activate(g, x, "conv10_relu", c->act);
     return OP(g, "pool10", gap, IN(x), 0);
 }
 
