@@ -99,6 +99,29 @@ static inline void tl_ref_add(const tl_problem *q)
     for (size_t i = 0; i < tl_count(q->ys); i++) q->y[i] = q->x[0][i] + q->x[1][i];
 }
 
+static inline void tl_ref_sigmoid(const tl_problem *q)
+{
+    for (size_t i = 0; i < tl_count(q->ys); i++) q->y[i] = 1 / (1 + exp(-q->x[0][i]));
+}
+
+static inline void tl_ref_swish(const tl_problem *q)
+{
+    for (size_t i = 0; i < tl_count(q->ys); i++) q->y[i] = q->x[0][i] / (1 + exp(-q->x[0][i]));
+}
+
+static inline void tl_ref_mul(const tl_problem *q)
+{
+    double *y = q->y;
+    TL_EACH_ELEMENT(q->ys) {
+        *y = 1;
+        for (int i = 0; i < 2; i++) {
+            bool gate = q->xs[i].h * q->xs[i].w == 1;
+            *y *= tl_pick(q->x[i], q->xs[i], n, c, gate ? 0 : h, gate ? 0 : w);
+        }
+        y++;
+    }
+}
+
 static inline void tl_ref_concat(const tl_problem *q)
 {
     double *y = q->y;

@@ -1,74 +1,14 @@
 /* test_op.c - every operation: values, gradients, ONNX both ways, pruning. SPDX-License-Identifier: MIT
  *
- * A new operation needs two cases here and one reference in reference.h; the rest is generic. The last tests give the
+ * A new operation needs two cases in op_cases.h and one reference in reference.h; the rest is generic. The last tests give the
  * checkers wrong operations, which they must catch. */
 #include "support.h"
 #include "field.h"
+#include "op_cases.h"
 #include "probe.h"
 #include "reference.h"
 
 typedef void reference(const tl_problem *);
-typedef struct {
-    const tl_op   *op;
-    const void    *attr;
-    int            nx;
-    tl_shape       x[3];
-    const tl_relu *then;  /* an activation after it; absorbed where the op can */
-    bool           fixed; /* batch norm with its running statistics while training */
-} op_case;
-
-#define A(name, ...) .op = &tl_op_##name, .attr = &(tl_##name){ __VA_ARGS__ }
-#define X(...)       .nx = 1, .x = { { __VA_ARGS__ } }
-#define XS(n, ...)   .nx = n, .x = { __VA_ARGS__ }
-static const tl_relu relu = { 0, 0 }, relu6 = { 0, 0.5f }, leaky = { 0.1f, 0 };
-static const op_case cases[] = {
-    { A(conv2d, .out = 4, .pad = 1), X(2, 3, 6, 5) },
-    { A(conv2d, .out = 5, .pad = 1), X(2, 7, 5, 6), .then = &relu },
-    { A(conv2d, .out = 16, .k = 1), X(2, 24, 5, 5), .then = &relu6 },
-    { A(conv2d, .out = 3, .stride = 2, .dilation = 2, .pad = 2, .nobias = true), X(1, 2, 7, 7) },
-    { A(conv2d, .out = 6, .stride = 2, .extra = 1), X(2, 3, 8, 8) },
-    { A(conv2d, .out = 4, .k = 5, .stride = 2, .pad = 1, .extra = 2), X(1, 3, 8, 9), .then = &leaky },
-    { A(conv2d, .out = 6, .groups = 6, .pad = 1), X(2, 6, 5, 5) },
-    { A(conv2d, .out = 16, .groups = 16, .pad = 1, .stride = 2, .nobias = true), X(2, 16, 7, 7), .then = &relu6 },
-    { A(conv2d, .out = 21, .groups = 21, .pad = 1, .nobias = true), X(2, 21, 9, 8) },
-    { A(conv2d, .out = 6, .groups = 6, .stride = 2, .extra = 1, .nobias = true), X(2, 6, 8, 8) },
-    { A(conv2d, .out = 6, .groups = 3, .pad = 1), X(2, 9, 4, 5) },
-    { A(conv2d, .out = 64, .k = 7, .stride = 2, .pad = 3), X(1, 3, 12, 12) },
-    { A(conv2d, .out = 1, .k = 1), X(2, 1, 3, 3) },
-    { A(bn, .eps = 1e-3f), X(4, 3, 3, 2) },
-    { A(bn, .eps = 1e-5f), X(2, 17, 3, 3), .then = &relu },
-    { A(bn, .eps = 1e-3f), X(3, 8, 4, 4), .then = &relu6 },
-    { A(bn, .eps = 1e-3f), X(3, 8, 4, 4), .then = &leaky },
-    { A(bn, .eps = 1e-3f), X(3, 5, 4, 4), .fixed = true },
-    { A(bn, .eps = 1e-3f), X(3, 5, 4, 4), .then = &relu, .fixed = true },
-    { A(relu, 0), X(2, 3, 4, 4) },
-    { A(relu, .slope = 0.2f), X(2, 3, 4, 5) },
-    { A(relu, .max = 6), X(2, 5, 4, 4) },
-    { A(add, 0), XS(2, { 2, 3, 4, 4 }, { 2, 3, 4, 4 }) },
-    { A(add, 0), XS(2, { 2, 5, 3, 4 }, { 2, 5, 3, 4 }), .then = &relu },
-    { A(add, 0), XS(2, { 2, 8, 3, 4 }, { 2, 8, 3, 4 }), .then = &leaky },
-    { A(concat, 0), XS(2, { 2, 3, 2, 2 }, { 2, 2, 2, 2 }) },
-    { A(concat, 0), XS(3, { 2, 1, 3, 2 }, { 2, 4, 3, 2 }, { 2, 2, 3, 2 }), .then = &relu },
-    { A(concat, 0), X(2, 3, 2, 2) },
-    { A(maxpool, 0), X(2, 3, 6, 4) },
-    { A(maxpool, .k = 3, .stride = 2, .pad = 1), X(2, 5, 7, 6) },
-    { A(maxpool, .k = 3, .stride = 1, .pad = 2), X(1, 17, 4, 4) },
-    { A(avgpool, 0), X(2, 3, 6, 4) },
-    { A(avgpool, .k = 3, .stride = 2, .pad = 1), X(2, 5, 7, 6) },
-    { A(avgpool, .k = 7, .stride = 1, .pad = 3), X(2, 3, 4, 4) },
-    { A(gap, 0), X(2, 3, 4, 5) },
-    { A(gap, 0), X(3, 33, 1, 1) },
-    { A(flatten, 0), X(2, 3, 4, 5) },
-    { A(flatten, 0), X(2, 3, 1, 1) },
-    { A(dropout, 0), X(3, 4, 6, 6) },
-    { A(dropout, .rate = 0.2f), X(4, 25, 1, 1), .then = &relu },
-    { A(dense, .out = 5), X(3, 4, 1, 1) },
-    { A(dense, .out = 17), X(2, 33, 1, 1), .then = &relu },
-    { A(softmax, 0), X(3, 5, 1, 1) },
-    { A(softmax, 0), X(1, 2, 1, 1) },
-    { A(softmax_ce, 0), XS(2, { 3, 5, 1, 1 }, { 3, 5, 1, 1 }) },
-    { A(softmax_ce, 0), XS(2, { 1, 2, 1, 1 }, { 1, 2, 1, 1 }) },
-};
 
 /* ---- One case as a graph ---------------------------------------------------------------------- */
 
@@ -267,12 +207,13 @@ static tl_status check_onnx(tl_arena *a, const op_case *k)
     TL_TRY(tl_graph_from_onnx(m, a, &back));
     TL_TRY(answer(a, g, k->x[0].n, &want));
     TL_TRY(answer(a, back, k->x[0].n, &got));
+    TL_CHECK(k->op != &tl_op_dropout || !memcmp(back->node[1].attr, g->node[1].attr, sizeof(tl_dropout)), TL_EARG, "other attributes");
     TL_CHECK(g->n == back->n && difference(want, got) == 0, TL_EARG, "%d nodes became %d, results differ by %g",
              g->n, back->n, difference(want, got));
     return TL_OK;
 }
 
-/* Between convolutions, whose channels are pruned. Softmax is left out: a masked score is zero there, not absent. */
+/* Between convolutions, whose channels are pruned. Left out is what makes something of zeros: masked is not absent there. */
 static tl_status check_pruning(tl_arena *a, const op_case *k)
 {
     const tl_prune_opts opts = { .threshold = 0.9f, .granularity = 1, .min = 1, .equalization = TL_EQ_INTERSECTION };
@@ -280,7 +221,7 @@ static tl_status check_pruning(tl_arena *a, const op_case *k)
     tl_val x[3], y;
     double diff;
     int removed;
-    if (k->op == &tl_op_softmax || k->op == &tl_op_softmax_ce) return TL_OK;
+    if (k->op == &tl_op_softmax || k->op == &tl_op_softmax_ce || k->op == &tl_op_sigmoid) return TL_OK;
     for (int i = 0; i < k->nx; i++) {
         x[i] = OP(g, tl_name(g, "x%d", i), input, NO_INPUT, 3, k->x[i].h, k->x[i].w);
         x[i] = OP(g, tl_name(g, "conv%d", i), conv2d, IN(x[i]), .out = k->x[i].c, .k = 1);
@@ -425,28 +366,50 @@ static void dropout_drops_its_share_anew_each_step(void **state)
     tl_arena_free(a);
 }
 
+static void dropout_can_drop_whole_pictures(void **state)
+{
+    (void)state;
+    tl_arena *a = tl_arena_new();
+    const op_case k = { A(dropout, .rate = 0.4f, .whole = true), X(1000, 3, 2, 1) };
+    int dropped = 0;
+    rig r;
+    ok(plan(a, &k, true, true, &r));
+    ok(tl_plan_forward(r.p));
+    const float *y = tl_plan_value(r.p, r.out).f;
+    for (int i = 0; i < 1000; i++, y += 6) {
+        dropped += y[0] == 0.0f;
+        for (int j = 1; j < 6; j++) assert_true((y[j] == 0.0f) == (y[0] == 0.0f));
+    }
+    assert_in_range(dropped, 350, 450);
+    tl_arena_free(a);
+}
+
+/* x * sigmoid(x) in a file is one operation, unless somebody else reads the sigmoid. */
+static void swish_is_found_in_two_nodes(void **state)
+{
+    (void)state;
+    for (int others = 0; others < 2; others++) {
+        tl_arena *a = tl_arena_new();
+        tl_graph *g = tl_graph_new(a), *back;
+        tl_val x = OP(g, "x", input, NO_INPUT, 3, 4, 4), s = OP(g, "s", sigmoid, IN(x), 0), y = OP(g, "y", mul, IN(s, x), 0);
+        tl_onnx *m;
+        if (others) OP(g, "sum", add, IN(y, s), 0);
+        ok(tl_graph_to_onnx(g, a, 0, false, &m));
+        ok(tl_graph_from_onnx(m, a, &back));
+        assert_int_equal(back->n, others ? 4 : 2);
+        assert_ptr_equal(back->node[1].op, others ? &tl_op_sigmoid : &tl_op_swish);
+        tl_arena_free(a);
+    }
+}
+
 static void what_does_not_fit_is_said(void **state)
 {
     (void)state;
-    const struct { op_case k; tl_status status; const char *says; } bad[] = {
-        { { A(conv2d, .out = 4, .groups = 3), X(1, 6, 5, 5) }, TL_ESHAPE, "3 groups do not divide 6 input and 4" },
-        { { A(conv2d, .out = 4, .k = 7), X(1, 6, 5, 5) }, TL_ESHAPE, "a 7-pixel window does not fit a 5x5 map" },
-        { { A(conv2d, .k = 3), X(1, 6, 5, 5) }, TL_EARG, "out" },
-        { { A(maxpool, .k = 2, .pad = 2), X(1, 6, 5, 5) }, TL_EARG, "pad 2 must be smaller than the window" },
-        { { A(avgpool, .k = 7), X(1, 6, 5, 5) }, TL_ESHAPE, "a 7x7 window does not fit a 5x5 map" },
-        { { A(add, 0), XS(2, { 1, 6, 5, 5 }, { 1, 6, 5, 4 }) }, TL_ESHAPE, "input 1 is 1x6x5x4" },
-        { { A(add, 0), X(1, 6, 5, 5) }, TL_EARG, "1 inputs, wants 2" },
-        { { A(concat, 0), XS(2, { 1, 6, 5, 5 }, { 1, 2, 5, 4 }) }, TL_ESHAPE, "input 1 is 5x4, input 0 is 5x5" },
-        { { A(dense, .out = 3), X(1, 6, 5, 5) }, TL_ESHAPE, "dense wants vectors" },
-        { { A(softmax, 0), X(1, 6, 5, 5) }, TL_ESHAPE, "softmax wants vectors" },
-        { { A(softmax_ce, 0), XS(2, { 1, 6, 1, 1 }, { 1, 5, 1, 1 }) }, TL_ESHAPE, "the same shape" },
-        { { A(dropout, .rate = 1), X(1, 6, 5, 5) }, TL_EARG, "rate" },
-    };
-    for (int i = 0; i < TL_LEN(bad); i++) {
+    for (int i = 0; i < TL_LEN(misfits); i++) {
         tl_arena *a = tl_arena_new();
         rig r;
-        assert_int_equal(build(a, &bad[i].k, &r), bad[i].status);
-        if (!strstr(tl_errmsg(), bad[i].says)) fail_msg("'%s' does not say '%s'", tl_errmsg(), bad[i].says);
+        assert_int_equal(build(a, &misfits[i].k, &r), misfits[i].status);
+        if (!strstr(tl_errmsg(), misfits[i].says)) fail_msg("'%s' does not say '%s'", tl_errmsg(), misfits[i].says);
         assert_non_null(strstr(tl_errmsg(), "to the network"));
         tl_arena_free(a);
     }
@@ -495,18 +458,22 @@ static void wrong_operations_are_caught(void **state)
     WRONG(check_gradients, add, &none, map, bad.backward = backward_of_first_input_only);
     WRONG(check_gradients, bn, &bn, map, bad.saves = 0);
     WRONG(check_gradients, conv2d, &conv, map, bad.saves = 0);
+    WRONG(check_gradients, swish, &none, map, bad.saves = 0);
+    WRONG(check_gradients, mul, &none, map, bad.saves = 0);
     WRONG(check_gradients, softmax, &none, vector, bad.saves = 0);
     WRONG(check_gradients, conv2d, &conv, map, bad.backward = NULL);
     WRONG(check_values, conv2d, &conv, map, bad.forward = forward_without_bias);
     WRONG(check_values, gap, &none, map, bad.forward = copy_forward);
     WRONG(check_onnx, relu, &leaky, map, bad.onnx_out = onnx_without_slope);
     WRONG(check_onnx, relu, &relu, map, bad.onnx_out = NULL);
+    WRONG(check_onnx, swish, &none, map, bad.onnx_out = tl_op_sigmoid.onnx_out);
     WRONG(check_pruning, bn, &bn, map, bad.flow = tl_flow_new);
     WRONG(check_pruning, bn, &bn, map, bad.param[1].axes = "x");
     WRONG(check_pruning, conv2d, &conv, map, bad.param[0].axes = "OJhw");
     WRONG(check_pruning, conv2d, &narrowing, map, bad.flow = tl_flow_same);
     WRONG(check_pruning, conv2d, &depthwise, map, bad.flow = tl_flow_new);
     WRONG(check_pruning, add, &none, map, bad.flow = tl_flow_cat);
+    WRONG(check_pruning, mul, &none, map, bad.flow = tl_flow_cat);
     WRONG(check_pruning, concat, &none, map, bad.min_in = 2; bad.flow = tl_flow_same);
     WRONG(check_pruning, flatten, &none, map, bad.flow = tl_flow_same);
 }
@@ -519,6 +486,8 @@ int main(void)
         cmocka_unit_test(gradients_match_finite_differences),
         cmocka_unit_test(running_statistics_follow_the_batch),
         cmocka_unit_test(dropout_drops_its_share_anew_each_step),
+        cmocka_unit_test(dropout_can_drop_whole_pictures),
+        cmocka_unit_test(swish_is_found_in_two_nodes),
         cmocka_unit_test(onnx_brings_back_the_same),
         cmocka_unit_test(pruning_is_masking),
         cmocka_unit_test(no_slow_kernel_is_used),

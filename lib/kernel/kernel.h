@@ -43,6 +43,17 @@ typedef struct tl_kernels {
     void (*scale)(float *x, size_t n, float by);
     double (*sum_squares)(const float *x, size_t n);
 
+    /* ---- Sigmoid s(x) = 1 / (1 + exp(-x)) and swish x * s(x); in all of them the result may be an argument ---- */
+    void (*sigmoid)(const float *x, size_t n, float *y);
+    void (*sigmoid_grad)(const float *y, const float *dy, size_t n, float *dx);        /* from the output */
+    void (*swish)(const float *x, size_t n, float *y);
+    void (*swish_grad)(const float *x, const float *dy, size_t n, float *dx);          /* from the input */
+
+    /* ---- Products; x, y, dy: N,H,W,C  s, ds: N,1,1,C ---- */
+    void (*mul)(const float *a, const float *b, size_t n, float *y);                   /* y may be a or b */
+    void (*gate)(const float *x, const float *s, tl_shape xs, float *y);               /* y = x * s; y may be x */
+    void (*gate_grad)(const float *x, const float *dy, tl_shape xs, float *ds);        /* ds = sum over H,W of x * dy */
+
     /* ---- Pooling; windows k x k (k at most 15), step s, p zeros before each border; x: N,H,W,C  y: N,OH,OW,C. winner is
      * the tap, row by row, that gave the largest; k*k: the padding did, which loses every tie. ---- */
     void (*maxpool)(const float *x, tl_shape xs, tl_shape ys, int k, int s, int p, uint8_t *winner, float *y); /* winner (count(ys)) or NULL */
@@ -85,6 +96,7 @@ static inline bool tl_dw_fits(int k, int stride, int dilation, int groups, int i
 #define TL_KERNELS(X) \
     X(bn_scratch) X(bn_stats) X(bn_apply) X(bn_grad_sums) X(bn_grad) \
     X(act) X(act_grad) X(add) X(accumulate) X(scale) X(sum_squares) \
+    X(sigmoid) X(sigmoid_grad) X(swish) X(swish_grad) X(mul) X(gate) X(gate_grad) \
     X(maxpool) X(maxpool_grad) X(avgpool) X(avgpool_grad) X(gap) X(gap_grad) \
     X(dw_scratch) X(dw) X(dw_grad) \
     X(sgd) X(adam) X(rmsprop) X(weigh) X(normalize)

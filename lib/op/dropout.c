@@ -1,18 +1,31 @@
 /* dropout - in training, zero a share of the values and scale up the rest; else nothing. SPDX-License-Identifier: MIT
  *
- * Srivastava et al. 2014. Which values fall depends on (seed of the step and node, position) only. */
+ * Srivastava et al. 2014. With `whole` all values of a picture fall together: stochastic depth (Huang et al. 2016), which skips
+ * a residual block for that picture. What falls depends on (seed of the step and node, position) only. ONNX has no attribute
+ * for `whole`, and needs none to infer; so that training goes on as it was, the name of the constant holding the rate tells. */
 #include "ops.h"
 #include "rng.h"
+#include <string.h>
 
-static const tl_field fields[] = { TL_F(tl_dropout, rate, TL_FLOAT, 0.5, 0, 0.99, "share of the values set to zero"), TL_F_END };
+#define WHOLE ".picture_ratio"
+
+static const tl_field fields[] = {
+    TL_F(tl_dropout, rate, TL_FLOAT, 0.5, 0, 0.99, "share of the values set to zero"),
+    TL_F(tl_dropout, whole, TL_BOOL, 0, 0, 1, "set a share of the pictures to zero, each as a whole"),
+    TL_F_END,
+};
 
 /* y = x * keep for forward, dx = dy * keep for backward, with the same draws. */
 static void drop(const tl_io *io, const float *from, float *to)
 {
     const tl_dropout *a = io->attr;
+    size_t n = tl_count(io->y.s), together = a->whole ? n / (size_t)io->y.s.n : 1;
     tl_rng r = tl_rng_at(io->seed, 0, 0, 0);
     float scale = 1.0f / (1.0f - a->rate);
-    for (size_t i = 0, n = tl_count(io->y.s); i < n; i++) to[i] = tl_uniform(&r) < a->rate ? 0 : from[i] * scale;
+    for (size_t i = 0; i < n; i += together) {
+        bool falls = tl_uniform(&r) < a->rate;
+        for (size_t j = i; j < i + together; j++) to[j] = falls ? 0 : from[j] * scale;
+    }
 }
 
 static tl_status forward(tl_io *io) { drop(io, io->x[0].f, io->y.f); return TL_OK; }
@@ -27,7 +40,7 @@ static tl_status onnx_out(const void *attr, const tl_onnx_names *n, tl_onnx *m)
 {
     const tl_dropout *a = attr;
     tl_onnx_names c = *n;
-    TL_NEW(c.p[0] = tl_printf(m->arena, "%s.ratio", n->name));
+    TL_NEW(c.p[0] = tl_printf(m->arena, "%s%s", n->name, a->whole ? WHOLE : ".ratio"));
     TL_TRY(tl_onnx_add_init(m, c.p[0], TL_ONNX_FLOAT, 0, NULL, &a->rate));
     return tl_onnx_simple("Dropout", &c, m, NULL);
 }
@@ -42,6 +55,8 @@ static tl_status onnx_in(const tl_onnx_view *v, void *attr, const tl_onnx_tensor
     if (!v->in[1]) return TL_OK;
     TL_TRY(tl_onnx_floats(v->arena, v->in[1], &f, &n));
     if (n == 1) a->rate = f[0];
+    size_t at = strlen(v->in[1]->name), end = strlen(WHOLE);
+    a->whole = at > end && !strcmp(v->in[1]->name + at - end, WHOLE);
     return TL_OK;
 }
 

@@ -1,5 +1,13 @@
-/* gap - global average pooling: the mean of each channel, a vector. SPDX-License-Identifier: MIT */
+/* gap - global average pooling: the mean of each channel. SPDX-License-Identifier: MIT
+ *
+ * Here vectors are 1x1 maps. ONNX tells the two apart: what goes into Gemm and Softmax is N x C, what goes into Conv, or is
+ * multiplied with a map, is N x C x 1 x 1. */
 #include "ops.h"
+
+static const tl_field fields[] = {
+    TL_F(tl_gap, map, TL_BOOL, 0, 0, 1, "convolutions follow: write a 1x1 map to ONNX, not a vector"),
+    TL_F_END,
+};
 
 static tl_status shape(const void *attr, int nx, const tl_shape *x, tl_shape *y, tl_dims *p)
 {
@@ -16,11 +24,10 @@ static tl_status backward(tl_io *io)
     return TL_OK;
 }
 
-/* ReduceMean rather than GlobalAveragePool: its output is N x C, which Gemm and Softmax take as it is. */
 static tl_status onnx_out(const void *attr, const tl_onnx_names *n, tl_onnx *m)
 {
     tl_onnx_node *node;
-    (void)attr;
+    if (((const tl_gap *)attr)->map) return tl_onnx_simple("GlobalAveragePool", n, m, NULL);
     TL_TRY(tl_onnx_simple("ReduceMean", n, m, &node));
     TL_TRY(tl_onnx_set_ints(m, node, "axes", 2, (int64_t[]){ 2, 3 }));
     return tl_onnx_set_int(m, node, "keepdims", 0);
@@ -29,15 +36,16 @@ static tl_status onnx_out(const void *attr, const tl_onnx_names *n, tl_onnx *m)
 static tl_status onnx_in(const tl_onnx_view *v, void *attr, const tl_onnx_tensor *p[TL_MAX_PARAM])
 {
     const tl_onnx_attr *axes = tl_onnx_attr_find(v->node, "axes");
-    (void)attr; (void)p;
+    (void)p;
     if (v->node->op[0] == 'R')
         TL_CHECK(axes && axes->n == 2 && ((axes->ints[0] == 2 && axes->ints[1] == 3) || (axes->ints[0] == -2 && axes->ints[1] == -1)),
                  TL_EUNSUP, "ReduceMean is supported over height and width (axes 2, 3) only");
+    ((tl_gap *)attr)->map = v->node->op[0] == 'G' || tl_onnx_int(v->node, "keepdims", 1);
     return TL_OK;
 }
 
 const tl_op tl_op_gap = {
-    .name = "gap", .brief = "global average pooling", .min_in = 1, .max_in = 1, .attr_size = sizeof(tl_gap),
+    .name = "gap", .brief = "global average pooling", .min_in = 1, .max_in = 1, .field = fields, .attr_size = sizeof(tl_gap),
     .shape = shape, .forward = forward, .backward = backward, .flow = tl_flow_same, .int8 = TL_INT8_SAME_SCALE,
     .onnx = { "ReduceMean", "GlobalAveragePool" }, .onnx_out = onnx_out, .onnx_in = onnx_in,
 };

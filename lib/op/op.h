@@ -117,6 +117,8 @@ typedef struct tl_op {
     tl_act        (*is_act)(const void *attr);        /* this op is nothing but that activation */
     bool            is_sum;                           /* this op is nothing but x[0] + x[1] */
     bool            takes_sum;                        /* outside training forward honors io->add */
+    bool            is_product;                       /* this op is nothing but x[0] * x[1] */
+    const struct tl_op *self_gate;                    /* this op is x[0] times that op of x[0]: ONNX has two nodes for it */
     /* Outside training this op is nothing but y = x*a + b per channel: give a and b (c values each). */
     void          (*is_scale)(const void *attr, const tl_param *p, int c, float *a, float *b);
     /* A scale of the output can be moved into the weights, whose first axis is O, and the bias, parameter 1: make attr

@@ -10,13 +10,16 @@
     X(conv2d, int out, k, stride, pad, extra, dilation, groups; bool nobias;) \
     X(bn, float eps, momentum;)                                          \
     X(relu, float slope, max;)                                           \
+    X(swish, int none;)                                                  \
+    X(sigmoid, int none;)                                                \
     X(add, int none;)                                                    \
+    X(mul, int none;)                                                    \
     X(concat, int none;)                                                 \
     X(maxpool, int k, stride, pad;)                                      \
     X(avgpool, int k, stride, pad;)                                      \
-    X(gap, int none;)                                                    \
+    X(gap, bool map;)                                                    \
     X(flatten, int none;)                                                \
-    X(dropout, float rate;)                                              \
+    X(dropout, float rate; bool whole;)                                  \
     X(dense, int out;)                                                   \
     X(softmax, int none;)                                                \
     X(softmax_ce, int none;)

@@ -59,6 +59,40 @@ static tl_status copy_params(reader *r, tl_node *d, const tl_onnx_tensor *const 
     return TL_OK;
 }
 
+/* How many nodes read this value, and whoever runs the model. */
+static int readers(const tl_onnx *m, const char *name)
+{
+    int n = 0;
+    for (int i = 0; i < m->output.n; i++) n += !strcmp(((const tl_onnx_value *)m->output.at)[i].name, name);
+    for (int i = 0; i < m->node.n; i++) {
+        const tl_onnx_node *d = (const tl_onnx_node *)m->node.at + i;
+        for (int k = 0; k < d->in.n; k++) n += !strcmp(((const char **)d->in.at)[k], name);
+    }
+    return n;
+}
+
+/* The last two nodes are f(x) and x * f(x), and nobody else reads f(x): put the op in their place that is both. */
+static tl_status merge_gate(reader *r)
+{
+    tl_graph *g = r->g;
+    if (g->n < 2 || !g->node[g->n - 1].op->is_product) return TL_OK;
+    const tl_node *product = &g->node[g->n - 1], *gate = product - 1;
+    if (gate->nx != 1 || readers(r->m, gate->name) != 1) return TL_OK;
+    bool first = product->x[0] == g->n - 2 && product->x[1] == gate->x[0];
+    if (!first && !(product->x[1] == g->n - 2 && product->x[0] == gate->x[0])) return TL_OK;
+    for (const tl_op *const *op = tl_ops; *op; op++)
+        if ((*op)->self_gate == gate->op) {
+            const tl_val x = { gate->x[0] };
+            const char *name = product->name;
+            void *attr = tl_alloc(g->arena, (*op)->attr_size);
+            TL_NEW(attr);
+            g->n -= 2;
+            tl_put(g, name, *op, &x, 1, attr);
+            return g->status;
+        }
+    return TL_OK;
+}
+
 /* Try one op on a node. TL_EUNSUP: not this one. */
 static tl_status try_op(reader *r, const tl_op *op, const tl_onnx_view *v, const tl_val *x, int nx)
 {
@@ -70,7 +104,8 @@ static tl_status try_op(reader *r, const tl_op *op, const tl_onnx_view *v, const
     tl_val out = tl_put(r->g, y, op, x, nx, attr);
     TL_TRY(r->g->status);
     TL_TRY(copy_params(r, &r->g->node[out.i], p));
-    return learn(r, y, out.i, NULL);
+    TL_TRY(merge_gate(r));
+    return learn(r, y, r->g->n - 1, NULL);
 }
 
 static bool reads(const tl_op *op, const char *name)
