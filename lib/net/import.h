@@ -38,8 +38,23 @@ typedef struct tl_importer {
      * is opened. Hostile files: TL_EFORMAT with the place; memory in proportion to the file's size. */
     tl_status (*read)(tl_arena *a, const char *path, tl_bytes file, tl_foreign *out);
 } tl_importer;
-#define TL_IMPORTERS(X) X(onnx) X(safetensors) X(pytorch) X(keras) X(darknet) X(tflite)
+#define TL_IMPORTERS(X) X(onnx) X(safetensors) X(pytorch)
 const tl_importer *tl_importer_at(int i);                        /* NULL after the last */
 /* Read the file with whichever importer knows it; TL_EFORMAT when none does. */
 tl_status tl_import(tl_arena *a, const char *path, const char *key, tl_foreign *out);
+
+/* ---- Matching (match*.c) ---- */
+struct tl_scheme;
+typedef struct {
+    bool exact;                  /* take over settings that change the size of maps too, so that the answer is the other network's */
+    bool keep_bn, keep_act;      /* as for tl_model_transfer, */
+    uint64_t seed;               /* which does it when the file is a network under our names */
+    const struct tl_scheme *scheme; /* whose names; NULL: find out */
+} tl_match_opts;
+/* Give m, freshly built, the weights of the file, and report each layer: matched, reshaped, identity, skipped, fresh, and why.
+ * TL_EDATA when nothing matches. */
+tl_status tl_match(tl_model *m, const tl_foreign *from, const tl_match_opts *o, tl_transfer *out);
+/* The network a list of tensors belongs to, with its number of classes (0: it has no head); arch NULL: any, layers 0: any. Only fills what
+ * it finds out. TL_EDATA: none fits, and which came nearest. */
+tl_status tl_guess(const tl_foreign *from, const char *arch, int layers, tl_model_conf *c, const struct tl_scheme **scheme);
 #endif

@@ -58,7 +58,7 @@ tl_status tl_backbone_find(const char *arch, int layers, const tl_backbone **out
     return tl_fail(TL_ESPEC, "arch \"%s\" is not available here; available are %s", arch, known);
 }
 
-tl_status tl_model_build(tl_arena *a, const tl_model_conf *c, tl_model **out)
+tl_status tl_model_shape(tl_arena *a, const tl_model_conf *c, tl_model **out)
 {
     tl_model *m = tl_new(a, tl_model, 1);
     tl_backbone_conf conf = c->conf;
@@ -75,9 +75,14 @@ tl_status tl_model_build(tl_arena *a, const tl_model_conf *c, tl_model **out)
     m->answer = c->head->answer(m->g, m->raw);
     if (m->g->status) return tl_note(m->g->status, "building %s for %dx%dx%d pictures", m->arch, c->c, c->h, c->w);
     m->g->output = m->answer.i;
-    TL_TRY(tl_graph_init(m->g, c->seed));
     *out = m;
     return TL_OK;
+}
+
+tl_status tl_model_build(tl_arena *a, const tl_model_conf *c, tl_model **out)
+{
+    TL_TRY(tl_model_shape(a, c, out));
+    return tl_graph_init((*out)->g, c->seed);
 }
 
 tl_status tl_model_with(const tl_model *m, tl_arena *a, tl_graph *g, tl_model **out)

@@ -89,6 +89,7 @@ typedef struct {
 } tl_model_conf;
 
 tl_status tl_model_build(tl_arena *a, const tl_model_conf *c, tl_model **out);
+tl_status tl_model_shape(tl_arena *a, const tl_model_conf *c, tl_model **out); /* the same without weights: cheap */
 /* A new model around another graph of the same inputs and outputs (pruned, folded). */
 tl_status tl_model_with(const tl_model *m, tl_arena *a, tl_graph *g, tl_model **out);
 tl_status tl_model_note(tl_model *m, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* add a line to history */

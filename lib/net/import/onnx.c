@@ -1,0 +1,21 @@
+/* onnx.c - a network in ONNX form, of any producer. SPDX-License-Identifier: MIT */
+#include "import.h"
+#include <string.h>
+
+/* The first field is the IR version, a small number, and what follows it is no text of zeros (which a safetensors file of a very
+ * short header would have here). */
+static bool knows(tl_bytes f)
+{
+    static const uint8_t zeros[4];
+    return f.n > 8 && f.p[0] == 0x08 && f.p[1] > 0 && f.p[1] < 64 && f.p[2] && memcmp(f.p + 4, zeros, sizeof zeros);
+}
+
+static tl_status read(tl_arena *a, const char *path, tl_bytes file, tl_foreign *out)
+{
+    (void)path;
+    return tl_model_unpack(a, file, &out->model);
+}
+
+const tl_importer tl_importer_onnx = {
+    .name = "onnx", .brief = "a network, of tlc's own making or another program's", .ends = ".onnx", .knows = knows, .read = read,
+};
