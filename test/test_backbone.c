@@ -26,6 +26,7 @@ static const net_row nets[] = {
     { "squeezenet", "det", "squeezenet", 0, false, false },
     { "darknet19", "det", "darknet", 19, false, false },
     { "darknet53", "det", "darknet", 53, false, false },
+    { "efficientnet_b0", "det", "efficientnet_b0", 0, false, false },
 };
 
 /* The backbone alone, without weights. */
@@ -101,7 +102,8 @@ static bool is_max(const tl_node *d, const char *rest)
 static bool is_act(const tl_node *d, const char *rest)
 {
     static const struct { const char *name; const tl_op *op; float slope; } acts[] = {
-        { "relu", &tl_op_relu, 0 }, { "leaky", &tl_op_relu, 0.1f },
+        { "relu", &tl_op_relu, 0 }, { "leaky", &tl_op_relu, 0.1f }, { "swish", &tl_op_swish, 0 },
+        { "sigmoid", &tl_op_sigmoid, 0 },
     };
     for (int i = 0; i < TL_LEN(acts); i++)
         if (!strncmp(rest, acts[i].name, strlen(acts[i].name)))
@@ -114,6 +116,8 @@ static bool is_layer(const tl_graph *g, const tl_node *d, const char *type, cons
     if (!strcmp(type, "conv") || !strcmp(type, "dw")) return is_conv(g, d, rest, type[0] == 'd');
     if (!strcmp(type, "max")) return is_max(d, rest);
     if (!strcmp(type, "act")) return is_act(d, rest);
+    if (!strcmp(type, "drop"))
+        return d->op == &tl_op_dropout && same(((const tl_dropout *)d->attr)->rate, atof(rest)) && ((const tl_dropout *)d->attr)->whole;
     if (!strcmp(type, "bn"))
         return d->op == &tl_op_bn && same(((const tl_bn *)d->attr)->eps, 1e-3) && same(((const tl_bn *)d->attr)->momentum, atof(rest));
     return d->op == tl_op_find(type);
@@ -193,6 +197,8 @@ static int block_of(const char *arch, const char *name)
     static const char *const modules[] = { "3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b" };
     int n = 0;
     if (!strcmp(name, "conv_1") || !strcmp(name, "conv_1_bn")) return 18;
+    if (!strncmp(name, "top_", 4)) return 8;
+    if (sscanf(name, "block%d", &n) == 1) return n;
     if (sscanf(name, "block_%d", &n) == 1) return n + !strcmp(arch, "mobilenet_v2");
     if (sscanf(name, "conv_dw_%d", &n) == 1 || sscanf(name, "conv_pw_%d", &n) == 1) return n;
     if (sscanf(name, "fire%d", &n) == 1) return n - 1;
@@ -275,6 +281,48 @@ static void test_every_head(void **state)
             }
             tl_arena_free(a);
         }
+}
+
+/* Not the original's; its counts are those of the published weights (without the classifier) and the paper's 407 million MACs. */
+static void test_lite(void **state)
+{
+    (void)state;
+    tl_arena *a = tl_arena_new();
+    const net_row r = { .arch = "efficientnet_lite0" };
+    tl_graph *g = build_row(a, &r);
+    assert_int_equal(tl_graph_params(g), 3413024);
+    assert_in_range((int)(tl_graph_macs(g) / 1e6), 380, 410);
+    for (int i = 0; i < g->n; i++) assert_true(g->node[i].op != &tl_op_mul && g->node[i].op != &tl_op_swish);
+    tl_arena_free(a);
+}
+
+/* Where the original's detectors read. */
+static void test_taps(void **state)
+{
+    static const struct { const char *arch; int layers, level; const char *name; } taps[] = {
+        { "resnet", 18, 3, "block_2b_relu" },      { "resnet", 50, 4, "block_4c_relu" },
+        { "vgg", 16, 3, "block_4c_relu" },         { "vgg", 19, 4, "block_5d_relu" },
+        { "googlenet", 0, 2, "conv2_relu" },       { "googlenet", 0, 3, "inception_3b_output" },
+        { "googlenet", 0, 4, "inception_5b_output" },
+        { "mobilenet_v1", 0, 3, "conv_pw_relu_5" }, { "mobilenet_v1", 0, 4, "conv_pw_relu_11" },
+        { "mobilenet_v2", 0, 2, "re_lu_4" },       { "mobilenet_v2", 0, 3, "re_lu_7" },
+        { "squeezenet", 0, 2, "fire4" },           { "squeezenet", 0, 3, "fire8" },
+        { "squeezenet", 0, 4, "fire9" },           { "darknet", 19, 3, "b3_conv3_lrelu" },
+        { "darknet", 19, 4, "b4_conv5_lrelu" },    { "darknet", 53, 3, "b3_add8" },
+        { "darknet", 53, 5, "b5_add4" },           { "efficientnet_b0", 0, 3, "block4a_expand_activation" },
+        { "efficientnet_b0", 0, 4, "block6a_expand_activation" },
+        { "efficientnet_b0", 0, 5, "top_activation" },
+    };
+    (void)state;
+    for (int i = 0; i < TL_LEN(taps); i++) {
+        tl_arena *a = tl_arena_new();
+        const tl_backbone *b;
+        tl_pyramid p;
+        ok(tl_backbone_find(taps[i].arch, taps[i].layers, &b));
+        tl_graph *g = build(a, b, &(tl_backbone_conf){ .bn = true }, 3, 224, &p);
+        assert_string_equal(g->node[p.at[taps[i].level].i].name, taps[i].name);
+        tl_arena_free(a);
+    }
 }
 
 static void test_find(void **state)
@@ -368,6 +416,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_layers),     cmocka_unit_test(test_freeze_blocks), cmocka_unit_test(test_every_option),
+        cmocka_unit_test(test_lite),       cmocka_unit_test(test_taps),
         cmocka_unit_test(test_every_head), cmocka_unit_test(test_find),          cmocka_unit_test(test_trunk),
         cmocka_unit_test(test_transfer_keeps_features),
     };

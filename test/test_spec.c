@@ -138,7 +138,7 @@ static const struct { const char *text; unsigned needs; const char *args[2], *me
       { NULL },
       "t:1:22: arch: expected one of \"resnet\", \"vgg\", \"alexnet\", \"googlenet\", "
       "\"mobilenet_v1\", \"mobilenet_v2\", \"squeezenet\", \"darknet\", \"cspdarknet\", "
-      "\"efficientnet_b0\", \"efficientnet_b1\", found resnt; did you mean 'resnet'? (the "
+      "\"efficientnet_b0\", \"efficientnet_b1\", \"efficientnet_lite0\", found resnt; did you mean 'resnet'? (the "
       "backbone)\n"
       "t:2:16: train_config.train_dataset_path is required: folder of training pictures, one "
       "folder per class\n"

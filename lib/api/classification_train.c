@@ -37,7 +37,8 @@ static tl_status activation(const tl_model_config *m, tl_activation *out)
     if (!strcmp(type, "relu")) return TL_OK;
     if (!strcmp(type, "relu6")) out->attr.relu.max = 6;
     else if (!strcmp(type, "leaky_relu")) out->attr.relu.slope = alpha ? alpha->value : 0.1f;
-    else return tl_fail(TL_ESPEC, "model_config.activation: '%s' is not available here; relu, relu6 and leaky_relu are", type);
+    else if (!strcmp(type, "swish")) *out = (tl_activation){ .op = &tl_op_swish };
+    else return tl_fail(TL_ESPEC, "model_config.activation: '%s' is not available here; relu, relu6, leaky_relu and swish are", type);
     return TL_OK;
 }
 

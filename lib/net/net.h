@@ -37,7 +37,7 @@ typedef struct tl_backbone {
 
 /* One word a file; a file may hold a whole family, ended by an empty row. */
 #define TL_BACKBONES(X) X(resnet) X(mobilenet_v1) X(mobilenet_v2) X(squeezenet) \
-    X(vgg) X(googlenet) X(darknet)
+    X(vgg) X(googlenet) X(darknet) X(efficientnet)
 const tl_backbone *tl_backbone_at(int i);                        /* all rows in order; NULL after the last */
 /* The row for arch and n_layers; TL_ESPEC names the nearest. */
 tl_status tl_backbone_find(const char *arch, int layers, const tl_backbone **out);

@@ -191,7 +191,7 @@ static const arch archs[] = {
     { "alexnet", { 0 }, 0, 1, 8 },                   { "googlenet", { 0 }, 0, 0, 9 },
     { "mobilenet_v1", { 0 }, 0, 0, 13 },             { "mobilenet_v2", { 0 }, 0, 0, 18 },
     { "squeezenet", { 0 }, 0, 0, 8 },                { "efficientnet_b0", { 0 }, 0, 0, 8 },
-    { "efficientnet_b1", { 0 }, 0, 0, 8 },
+    { "efficientnet_b1", { 0 }, 0, 0, 8 },           { "efficientnet_lite0", { 0 }, 0, 0, 8 },
 };
 
 static tl_status check_layers(loader *l, const arch *a)

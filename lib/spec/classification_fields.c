@@ -14,7 +14,7 @@
 
 const char *const tl_arch_names[] = {
     "resnet", "vgg", "alexnet", "googlenet", "mobilenet_v1", "mobilenet_v2", "squeezenet", "darknet",
-    "cspdarknet", "efficientnet_b0", "efficientnet_b1", NULL
+    "cspdarknet", "efficientnet_b0", "efficientnet_b1", "efficientnet_lite0", NULL
 };
 static const char *const filters[] = { "BILINEAR", "BICUBIC", NULL };
 static const char *const activations[] = { "relu", "relu6", "leaky_relu", "swish", "mish", NULL };

@@ -1,6 +1,7 @@
 /* mobilenet_v2.c - Sandler et al. 2018, "Inverted Residuals and Linear Bottlenecks". SPDX-License-Identifier: MIT
  *
- * Seventeen blocks: expand 1x1, depthwise 3x3, project 1x1 without activation; stride 32. Frozen block 0 is conv1, b + 1 is
+ * Seventeen blocks: expand 1x1, depthwise 3x3, project 1x1 without activation; stride 32. The last map of a
+ * stride is the expansion in the block that halves it: what the original's detectors read. Frozen block 0 is conv1, b + 1 is
  * block b, 18 is the last convolution. */
 #include "net.h"
 
@@ -13,7 +14,8 @@ static int width(int channels, float alpha)
     return (float)v < 0.9f * want ? v + 8 : v;
 }
 
-static tl_val block(tl_graph *g, tl_val x, const tl_backbone_conf *c, int b, int expand, int out, int stride)
+/* *wide: the block's expanded map, before it is halved. */
+static tl_val block(tl_graph *g, tl_val x, const tl_backbone_conf *c, int b, int expand, int out, int stride, tl_val *wide)
 {
     const char *at = b ? tl_name(g, "block_%d", b) : "expanded_conv";
     int in = tl_channels(g, x), mid = in * expand;
@@ -23,6 +25,7 @@ static tl_val block(tl_graph *g, tl_val x, const tl_backbone_conf *c, int b, int
         y = tl_conv_bn(g, y, c, tl_name(g, "%s_expand", at), tl_name(g, "%s_expand_bn", at), (tl_conv_spec){ mid, 1, 1, 1 });
         y = tl_activate(g, y, tl_name(g, "re_lu_%d", b + 1), c->act);
     }
+    *wide = y;
     y = tl_conv_bn(g, y, c, tl_name(g, "%s_depthwise", at), tl_name(g, "%s_depthwise_bn", at), (tl_conv_spec){ mid, 3, stride, mid });
     y = tl_activate(g, y, tl_name(g, "%s_relu", at), c->act);
     y = tl_conv_bn(g, y, c, tl_name(g, "%s_project", at), tl_name(g, "%s_project_bn", at), (tl_conv_spec){ out, 1, 1, 1 });
@@ -47,8 +50,10 @@ static void build(tl_graph *g, tl_val x, const tl_backbone *self, const tl_backb
     x = tl_activate(g, x, "re_lu_0", c->act);
     for (int r = 0; r < TL_LEN(row); r++)
         for (int i = 0; i < row[r].n; i++) {
-            if (i == 0 && row[r].stride == 2) out->at[level++] = x;
-            x = block(g, x, c, b++, row[r].expand, width(row[r].out, c->alpha), i ? 1 : row[r].stride);
+            int stride = i ? 1 : row[r].stride;
+            tl_val wide;
+            x = block(g, x, c, b++, row[r].expand, width(row[r].out, c->alpha), stride, &wide);
+            if (stride == 2) out->at[level++] = wide;
         }
     g->block = 18;
     x = tl_conv_bn(g, x, c, "conv_1", "conv_1_bn", (tl_conv_spec){ c->alpha > 1 ? width(1280, c->alpha) : 1280, 1, 1, 1 });
