@@ -296,6 +296,26 @@ static void test_lite(void **state)
     tl_arena_free(a);
 }
 
+/* The width multiplier: counts of Keras's own MobileNets (include_top=False), which the original's follow. */
+static void test_widths(void **state)
+{
+    static const struct { const char *arch; float alpha; size_t params; } rows[] = {
+        { "mobilenet_v1", 0.25f, 218544 }, { "mobilenet_v1", 0.5f, 829536 },   { "mobilenet_v1", 0.75f, 1832976 },
+        { "mobilenet_v2", 0.35f, 410208 }, { "mobilenet_v2", 0.5f, 706224 },   { "mobilenet_v2", 0.75f, 1382064 },
+        { "mobilenet_v2", 1.3f, 3766048 }, { "mobilenet_v2", 1.4f, 4363712 },
+    };
+    (void)state;
+    for (int i = 0; i < TL_LEN(rows); i++) {
+        tl_arena *a = tl_arena_new();
+        const tl_backbone *b;
+        tl_pyramid p;
+        ok(tl_backbone_find(rows[i].arch, 0, &b));
+        tl_graph *g = build(a, b, &(tl_backbone_conf){ .bn = true, .alpha = rows[i].alpha }, 3, 224, &p);
+        if (tl_graph_params(g) != rows[i].params) fail_msg("%s %g: %zu parameters", rows[i].arch, (double)rows[i].alpha, tl_graph_params(g));
+        tl_arena_free(a);
+    }
+}
+
 /* Where the original's detectors read. */
 static void test_taps(void **state)
 {
@@ -416,7 +436,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_layers),     cmocka_unit_test(test_freeze_blocks), cmocka_unit_test(test_every_option),
-        cmocka_unit_test(test_lite),       cmocka_unit_test(test_taps),
+        cmocka_unit_test(test_lite),       cmocka_unit_test(test_taps),           cmocka_unit_test(test_widths),
         cmocka_unit_test(test_every_head), cmocka_unit_test(test_find),          cmocka_unit_test(test_trunk),
         cmocka_unit_test(test_transfer_keeps_features),
     };

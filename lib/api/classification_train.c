@@ -29,7 +29,7 @@ static tl_status open_data(job *j)
 /* The activation the spec asks for; the architecture's own when it does not. */
 static tl_status activation(const tl_model_config *m, tl_activation *out)
 {
-    *out = (tl_activation){ NULL };
+    *out = (tl_activation){ .op = NULL };
     if (!m->activation) return TL_OK;
     const char *type = m->activation->activation_type;
     const tl_pair *alpha = tl_map_find(&m->activation->activation_parameters, "alpha");

@@ -5,13 +5,12 @@
  * block b, 18 is the last convolution. */
 #include "net.h"
 
-/* Channels times alpha, to a multiple of 8, never more than 10 % below. */
-static int width(int channels, float alpha)
+/* The nearest multiple of 8, but at least 8, and never more than 10 % below. */
+static int divisible(float channels)
 {
-    float want = (float)channels * (alpha > 0 ? alpha : 1);
-    int v = (int)(want + 4) / 8 * 8;
+    int v = (int)(channels + 4) / 8 * 8;
     if (v < 8) v = 8;
-    return (float)v < 0.9f * want ? v + 8 : v;
+    return (float)v < 0.9f * channels ? v + 8 : v;
 }
 
 /* *wide: the block's expanded map, before it is halved. */
@@ -42,21 +41,22 @@ static void build(tl_graph *g, tl_val x, const tl_backbone *self, const tl_backb
     };
     tl_backbone_conf own = *conf;
     const tl_backbone_conf *c = &own;
+    float alpha = conf->alpha > 0 ? conf->alpha : 1;
     int b = 0, level = 1;
     (void)self;
     if (!(own.bn_momentum > 0)) own.bn_momentum = 0.999f;
     g->block = 0;
-    x = tl_conv_bn(g, x, c, "conv1", "bn_conv1", (tl_conv_spec){ width(32, c->alpha), 3, 2, 1 });
+    x = tl_conv_bn(g, x, c, "conv1", "bn_conv1", (tl_conv_spec){ divisible(32 * alpha), 3, 2, 1 });
     x = tl_activate(g, x, "re_lu_0", c->act);
     for (int r = 0; r < TL_LEN(row); r++)
         for (int i = 0; i < row[r].n; i++) {
             int stride = i ? 1 : row[r].stride;
             tl_val wide;
-            x = block(g, x, c, b++, row[r].expand, width(row[r].out, c->alpha), stride, &wide);
+            x = block(g, x, c, b++, row[r].expand, divisible((float)(int)((float)row[r].out * alpha)), stride, &wide);
             if (stride == 2) out->at[level++] = wide;
         }
     g->block = 18;
-    x = tl_conv_bn(g, x, c, "conv_1", "conv_1_bn", (tl_conv_spec){ c->alpha > 1 ? width(1280, c->alpha) : 1280, 1, 1, 1 });
+    x = tl_conv_bn(g, x, c, "conv_1", "conv_1_bn", (tl_conv_spec){ alpha > 1 ? divisible(1280 * alpha) : 1280, 1, 1, 1 });
     out->at[level] = tl_activate(g, x, "re_lu_head", c->act);
     g->block = -1;
     out->lo = 1;
