@@ -5,7 +5,7 @@
 #define CMDS_H
 #include "cmd.h"
 #define CMDS(X)                                                                                    \
-    X(train) X(evaluate) X(prune) X(inference) X(export) X(spec) X(list) X(info) X(docs) X(help)
+    X(train) X(evaluate) X(prune) X(inference) X(export) X(import) X(spec) X(list) X(info) X(docs) X(help)
 
 #define CMD_DECL(name) extern const cmd_def cmd_##name;
 CMDS(CMD_DECL)

@@ -192,6 +192,22 @@ tl_status tl_classification_export(tl_arena *a, const tl_export_opts *o, const t
 /* Check a spec (every error in tl_errmsg) and print it whole, with defaults; *warnings "" when there are none. */
 tl_status tl_classification_spec_text(tl_arena *a, const char *path, const tl_list *overrides, const char **text, const char **warnings);
 
+/* ---- Other programs' files ---------------------------------------------------------------------
+ * Weights and networks that others made (safetensors, PyTorch, ONNX, ...; told by content), as a model of ours. Weights alone need to
+ * know their network: arch and n_layers, or the one where everything matches. A network is kept as it is, or, with arch, its weights
+ * move into ours. Settings that differ (strides, padding, epsilon, activations) are taken over, so the answer is the original's. */
+typedef struct {
+    const char *input, *output_file; /* both required */
+    const char *arch;            /* NULL: find out */
+    int         n_layers;        /* 0: find out */
+    const char *labels;          /* class names in index order, a line each; NULL: class0, class1, ... */
+    const char *input_image_size; /* "3,224,224", for weights alone */
+    const char *key;             /* opens the input when it is sealed, and seals the output */
+    bool        overwrite;
+} tl_import_opts;
+typedef struct { int matched, skipped, fresh, classes; size_t params, bytes; const char *format, *arch, *report; } tl_import_summary;
+tl_status tl_model_import(tl_arena *a, const tl_import_opts *o, const tl_listener *l, tl_import_summary *out);
+
 /* ---- Looking around --------------------------------------------------------------------------- */
 /* What a model file is: architecture, input, classes, parameters, MACs, history; *json the same for programs. */
 typedef struct { size_t params, bytes; double macs; const char *text; } tl_model_info;

@@ -406,7 +406,8 @@ tl_status tl_match(tl_model *m, const tl_foreign *from, const tl_match_opts *o, 
     if (!out->matched) return nothing(&t);
     unused(&t);
     TL_NEW(rows = tl_text_end(&t.text));
-    TL_NEW(out->text = tl_printf(m->arena, "%s%s%d layers matched, %d skipped, %d fresh%s\n%s", t.scheme ? "names as in " : "",
-                                 t.scheme ? t.scheme->origin : "", out->matched, out->skipped, out->fresh, *from->note ? from->note : "", rows));
+    TL_NEW(out->text = tl_printf(m->arena, "%s%s%s%d layers matched, %d skipped, %d fresh%s%s\n%s", t.scheme ? "names as in " : "",
+                                 t.scheme ? t.scheme->origin : "", t.scheme ? ": " : "", out->matched, out->skipped, out->fresh,
+                                 *from->note ? "; " : "", from->note, rows));
     return TL_OK;
 }

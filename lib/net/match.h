@@ -19,12 +19,15 @@ typedef struct {
     int      *line; /* networks only: per node of ours, the other side's node of the same value, -1: none */
 } tl_pairs;
 
+typedef struct tl_rule { const char *there, *here; bool nth; } tl_rule;        /* see schemes.c */
+typedef struct tl_edit { const tl_op *op; const char *node, *set; } tl_edit;
+
 /* How one program names and sets up one family. */
 typedef struct tl_scheme {
     const char *origin;          /* "torchvision" */
     const char *arch;            /* of tl_backbone */
-    const struct tl_rule *rule;  /* names, the first that fits counts; NULL: the names are ours */
-    const struct tl_edit *edit;  /* attributes that differ from ours; NULL: none */
+    const tl_rule *rule;  /* names, NULL: the names are ours */
+    const tl_edit *edit;  /* attributes that differ from ours; NULL: none */
     tl_backbone_conf conf;       /* what makes our network theirs */
     bool own_head;
     const char *mode;            /* how pictures were prepared; "imagenet": PyTorch's own mean and deviation */

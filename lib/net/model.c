@@ -63,7 +63,7 @@ tl_status tl_model_shape(tl_arena *a, const tl_model_conf *c, tl_model **out)
     tl_model *m = tl_new(a, tl_model, 1);
     tl_backbone_conf conf = c->conf;
     char name[32];
-    conf.own_head = c->own_head;
+    conf.own_head |= c->own_head;
     TL_NEW(m);
     *m = (tl_model){ .arena = a, .g = tl_graph_new(a), .mode = "caffe", .spec = "", .history = "" };
     TL_NEW(m->g);

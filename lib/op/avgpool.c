@@ -8,11 +8,13 @@ static const tl_field fields[] = {
     TL_F_END,
 };
 
+static tl_pool_geom geom(const tl_avgpool *a) { return (tl_pool_geom){ a->k, a->stride, a->pad, 0 }; }
+
 static tl_status shape(const void *attr, int nx, const tl_shape *x, tl_shape *y, tl_dims *p)
 {
     const tl_avgpool *a = attr;
     (void)nx; (void)p;
-    return tl_pool_shape(*x, a->k, a->stride, a->pad, y);
+    return tl_pool_shape(*x, geom(a), y);
 }
 
 static tl_status forward(tl_io *io)
@@ -31,18 +33,19 @@ static tl_status backward(tl_io *io)
 
 static tl_status onnx_out(const void *attr, const tl_onnx_names *n, tl_onnx *m)
 {
-    const tl_avgpool *a = attr;
     tl_onnx_node *node;
-    TL_TRY(tl_pool_onnx_out("AveragePool", a->k, a->stride, a->pad, n, m, &node));
+    TL_TRY(tl_pool_onnx_out("AveragePool", geom(attr), n, m, &node));
     return tl_onnx_set_int(m, node, "count_include_pad", 1);
 }
 
 static tl_status onnx_in(const tl_onnx_view *v, void *attr, const tl_onnx_tensor *p[TL_MAX_PARAM])
 {
-    tl_avgpool *a = attr;
+    tl_pool_geom w;
     (void)p;
-    TL_TRY(tl_pool_onnx_in(v, &a->k, &a->stride, &a->pad));
-    TL_CHECK(!a->pad || tl_onnx_int(v->node, "count_include_pad", 0), TL_EUNSUP, "padded AveragePool is supported with count_include_pad = 1 only");
+    TL_TRY(tl_pool_onnx_in(v, &w));
+    TL_CHECK(!w.pad || tl_onnx_int(v->node, "count_include_pad", 0), TL_EUNSUP, "padded AveragePool is supported with count_include_pad = 1 only");
+    TL_CHECK(!w.extra, TL_EUNSUP, "AveragePool that pads or rounds up at one side only is not supported");
+    *(tl_avgpool *)attr = (tl_avgpool){ w.k, w.stride, w.pad };
     return TL_OK;
 }
 

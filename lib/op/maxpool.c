@@ -8,14 +8,17 @@ static const tl_field fields[] = {
     TL_F(tl_maxpool, k, TL_INT, 2, 1, 15, "window size"),
     TL_F(tl_maxpool, stride, TL_INT, 2, 1, 63, "step between windows"),
     TL_F(tl_maxpool, pad, TL_INT, 0, 0, 14, "zeros added at each border"),
+    TL_F(tl_maxpool, extra, TL_INT, 0, 0, 14, "further zeros at the right and bottom borders"),
     TL_F_END,
 };
+
+static tl_pool_geom geom(const tl_maxpool *a) { return (tl_pool_geom){ a->k, a->stride, a->pad, a->extra }; }
 
 static tl_status shape(const void *attr, int nx, const tl_shape *x, tl_shape *y, tl_dims *p)
 {
     const tl_maxpool *a = attr;
     (void)nx; (void)p;
-    return tl_pool_shape(*x, a->k, a->stride, a->pad, y);
+    return tl_pool_shape(*x, geom(a), y);
 }
 
 static tl_status setup(tl_io *io)
@@ -41,16 +44,17 @@ static tl_status backward(tl_io *io)
 
 static tl_status onnx_out(const void *attr, const tl_onnx_names *n, tl_onnx *m)
 {
-    const tl_maxpool *a = attr;
     tl_onnx_node *node;
-    return tl_pool_onnx_out("MaxPool", a->k, a->stride, a->pad, n, m, &node);
+    return tl_pool_onnx_out("MaxPool", geom(attr), n, m, &node);
 }
 
 static tl_status onnx_in(const tl_onnx_view *v, void *attr, const tl_onnx_tensor *p[TL_MAX_PARAM])
 {
-    tl_maxpool *a = attr;
+    tl_pool_geom w;
     (void)p;
-    return tl_pool_onnx_in(v, &a->k, &a->stride, &a->pad);
+    TL_TRY(tl_pool_onnx_in(v, &w));
+    *(tl_maxpool *)attr = (tl_maxpool){ w.k, w.stride, w.pad, w.extra };
+    return TL_OK;
 }
 
 const tl_op tl_op_maxpool = {

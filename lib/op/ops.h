@@ -15,7 +15,7 @@
     X(add, int none;)                                                    \
     X(mul, int none;)                                                    \
     X(concat, int none;)                                                 \
-    X(maxpool, int k, stride, pad;)                                      \
+    X(maxpool, int k, stride, pad, extra;)                               \
     X(avgpool, int k, stride, pad;)                                      \
     X(gap, bool map;)                                                    \
     X(flatten, int none;)                                                \

@@ -10,10 +10,27 @@ static bool knows(tl_bytes f)
     return f.n > 8 && f.p[0] == 0x08 && f.p[1] > 0 && f.p[1] < 64 && f.p[2] && memcmp(f.p + 4, zeros, sizeof zeros);
 }
 
+/* Other programs' classifiers often end in scores: the answer is their softmax. A network that ends in a map is a trunk. */
+static tl_status complete(tl_model *m)
+{
+    const tl_node *last = &m->g->node[m->answer.i];
+    if (last->op == &tl_op_softmax || tl_model_is_trunk(m)) return TL_OK;
+    m->raw = m->answer;
+    if (last->s.h * last->s.w == 1) {
+        m->answer = OP(m->g, tl_name(m->g, "%s/Softmax", last->name), softmax, IN(m->raw), 0);
+        TL_TRY(m->g->status);
+        m->g->output = m->answer.i;
+    } else {
+        m->classes.n = 0;
+    }
+    return TL_OK;
+}
+
 static tl_status read(tl_arena *a, const char *path, tl_bytes file, tl_foreign *out)
 {
     (void)path;
-    return tl_model_unpack(a, file, &out->model);
+    TL_TRY(tl_model_unpack(a, file, &out->model));
+    return complete(out->model);
 }
 
 const tl_importer tl_importer_onnx = {
