@@ -49,13 +49,10 @@ static inline tl_status bench_net(tl_arena *a, const char *name, tl_model **m)
         .classes = CLASSES,
         .seed = 1
     };
-    int layers = 0;
-    char arch[32];
-    if (sscanf(name, "resnet%d", &layers) == 1) name = "resnet";
-    else
-        c.conf.act.max = 6;
-    snprintf(arch, sizeof arch, "%s", name);
-    TL_TRY(tl_backbone_find(arch, layers, &c.backbone));
+    char row[32];
+    if (!strcmp(name, "mobilenet_v2")) c.conf.act = (tl_activation){ &tl_op_relu, { .relu = { .max = 6 } } };
+    for (int i = 0; (c.backbone = tl_backbone_at(i)) && strcmp(tl_backbone_name(c.backbone, row), name); i++) {}
+    TL_CHECK(c.backbone, TL_EARG, "there is no backbone '%s'", name);
     return tl_model_build(a, &c, m);
 }
 

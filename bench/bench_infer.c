@@ -1,6 +1,6 @@
 /* bench_infer.c - the time of an answer. SPDX-License-Identifier: MIT
  *
- *     bench_infer NET [BATCH [RUNS [FILE]]]    resnet18, resnet50 or mobilenet_v2; 1; 20
+ *     bench_infer NET [BATCH [RUNS [FILE]]]    as tlc list backbones has it; 1; 20
  *
  * Batch norm folded, weights constant, 224x224 pictures, f32. Prints milliseconds per run (median
  * after two that warm up). FILE: also write the network there as ONNX, for a peer to run.

@@ -1,6 +1,6 @@
 /* bench_train.c - the time and memory of a training step. SPDX-License-Identifier: MIT
  *
- *     bench_train NET [STEPS [BATCH]]          resnet18, resnet50 or mobilenet_v2; 10; 16
+ *     bench_train NET [STEPS [BATCH]]          as tlc list backbones has it; 10; 16
  *     PROFILE=1 bench_train NET ...            and where the time goes, by kind of operation
  *
  * A step is forward, backward and SGD with momentum, on 224x224 pictures, f32. Prints milliseconds
