@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     tl_arena *a = tl_arena_new();
-    tl_foreign f;
+    tl_foreign f = { .note = "" };
     tl_bytes file = { data, size };
     if (a && tl_importer_keras.knows(file) && !tl_importer_keras.read(a, "x.h5", file, &f)) {
         float sum = 0;

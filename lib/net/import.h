@@ -38,7 +38,7 @@ typedef struct tl_importer {
      * is opened. Hostile files: TL_EFORMAT with the place; memory in proportion to the file's size. */
     tl_status (*read)(tl_arena *a, const char *path, tl_bytes file, tl_foreign *out);
 } tl_importer;
-#define TL_IMPORTERS(X) X(onnx) X(safetensors) X(pytorch)
+#define TL_IMPORTERS(X) X(onnx) X(safetensors) X(pytorch) X(keras) X(darknet) X(tflite)
 const tl_importer *tl_importer_at(int i);                        /* NULL after the last */
 /* Read the file with whichever importer knows it; TL_EFORMAT when none does. */
 tl_status tl_import(tl_arena *a, const char *path, const char *key, tl_foreign *out);

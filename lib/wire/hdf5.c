@@ -3,7 +3,6 @@
  * Every access goes through span(), which refuses what does not lie in the file. What points from one structure to the next can
  * form cycles in a hostile file: each walk has a budget. */
 #include "hdf5.h"
-#include "tensor.h"
 #include <string.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers in the file are little-endian");
@@ -274,18 +273,16 @@ tl_status tl_h5_dataset(const tl_h5 *h, uint64_t object, tl_h5_array *out)
     size_t bytes;
     TL_CHECK(shaped && t.size && !__builtin_mul_overflow(out->n, (size_t)t.size, &bytes), TL_EFORMAT,
              "it has no proper shape and type: the file is damaged");
-    out->size = t.class == FLOAT ? t.size : 0;
-    return out->size && out->n ? read_layout(h, layout, bytes, &out->at) : TL_OK;
+    out->type = t.class != FLOAT ? TL_EL_NONE : t.size == 8 ? TL_EL_F64 : t.size == 4 ? TL_EL_F32 : TL_EL_F16;
+    return out->type && out->n ? read_layout(h, layout, bytes, &out->at) : TL_OK;
 }
 
 float tl_h5_float(const tl_h5_array *x, size_t i)
 {
-    const uint8_t *p = x->at + i * (size_t)x->size;
     float f;
-    double d;
-    if (x->size == 2) return tl_f16_to_f32((uint16_t)num(p, 2));
-    if (x->size == 4) return memcpy(&f, p, 4), f;
-    return memcpy(&d, p, 8), (float)d;
+    size_t size = tl_element_size(x->type);
+    tl_elements_to_f32(x->type, x->at + i * size, size, 1, &f);
+    return f;
 }
 
 /* ---- The file ---- */

@@ -9,6 +9,7 @@
  * Format: "HDF5 File Format Specification Version 3.0", The HDF Group. */
 #ifndef TL_HDF5_H
 #define TL_HDF5_H
+#include "elements.h"
 #include "file.h"
 #define TL_H5_RANK 8
 
@@ -21,8 +22,8 @@ typedef struct {
 typedef struct {
     int            rank;
     size_t         dim[TL_H5_RANK], n; /* n: their product */
-    int            size;               /* bytes of a float; 0: these are not floats */
-    const uint8_t *at;                 /* n little-endian floats, row-major, unaligned */
+    tl_element     type;               /* TL_EL_NONE: these are not floats */
+    const uint8_t *at;                 /* n of them, row-major, unaligned */
 } tl_h5_array;
 
 bool      tl_h5_knows(tl_bytes file);

@@ -171,7 +171,7 @@ static tl_status read_weight(reader *r, uint64_t group, const char *layer, const
     TL_TRY(tl_h5_child(&r->h, group, name, &object));
     TL_CHECK(object, TL_EFORMAT, "there is no dataset of this name: the file is damaged");
     TL_TRY(tl_h5_dataset(&r->h, object, &x));
-    if (!x.size || !x.n) return TL_OK; /* counters, seeds: no weights */
+    if (!x.type || !x.n) return TL_OK; /* counters, seeds: no weights */
     config *c = find_config(r, layer);
     tl_foreign_tensor t = { .layer = layer, .name = name, .role = role_of(last, &x, c ? c->type : "") };
     if (c && t.role >= TL_ROLE_GAMMA && t.role <= TL_ROLE_VAR) t.eps = c->eps;
@@ -244,23 +244,22 @@ static tl_status read(tl_arena *a, const char *path, tl_bytes file, tl_foreign *
     reader r = { .a = a, .out = out, .left = file.n / 2 };
     uint64_t weights, modern;
     tl_list layers;
-    *out = (tl_foreign){ .format = "keras", .note = "" };
-    TL_CHECK(!zipped(file), TL_EUNSUP, "'%s' is a Keras 3 archive; load it in Keras and save it as HDF5: model.save('model.h5')", path);
+    (void)path;
+    TL_CHECK(!zipped(file), TL_EUNSUP, "this is a Keras 3 archive; load it in Keras and save it as HDF5: model.save('model.h5')");
     TL_TRY(tl_h5_open(file, &r.h));
     TL_TRY(tl_h5_child(&r.h, r.h.root, "model_weights", &weights));
     if (!weights) weights = r.h.root;
     TL_TRY(read_names(&r, weights, "layer_names", &layers));
     TL_TRY(tl_h5_child(&r.h, r.h.root, "layers", &modern));
-    TL_CHECK(layers.n || !modern, TL_EUNSUP, "'%s' holds weights as Keras 3 stores them, without the names of the layers; "
-             "save the whole model as HDF5: model.save('model.h5')", path);
-    TL_CHECK(layers.n && layers.n <= LAYERS, TL_EFORMAT, "'%s' is HDF5, but not from Keras: nothing in it lists layers", path);
+    TL_CHECK(layers.n || !modern, TL_EUNSUP, "these are weights as Keras 3 stores them, without the names of the layers; "
+             "save the whole model as HDF5: model.save('model.h5')");
+    TL_CHECK(layers.n && layers.n <= LAYERS, TL_EFORMAT, "this is HDF5, but not from Keras: nothing in it lists layers");
     TL_TRY(read_model_config(&r));
     for (int i = 0; i < layers.n; i++) TL_TRY(read_layer(&r, weights, ((const char **)layers.at)[i]));
     if (!r.config.n) out->note = "the file holds weights alone: what batch norm adds to the variance (epsilon) is not known from it";
     return TL_OK;
 }
 
-extern const tl_importer tl_importer_keras;
 const tl_importer tl_importer_keras = {
     .name = "keras", .brief = "Keras HDF5: whole models and weights", .ends = ".h5 .hdf5", .knows = knows, .read = read,
 };
