@@ -198,6 +198,43 @@ static void absorbed_inference_is_unabsorbed_inference(void **state)
     }
 }
 
+/* Whether all pictures run at once, one by one, or in slices that grow from stage to stage; values of all pictures may
+ * be kept in any of them. */
+static void slices_change_no_answer(void **state)
+{
+    (void)state;
+    enum { BATCH = 6 };
+    static const struct { size_t cache; int stages; } rows[] = { { 1, 1 }, { 300 << 10, 3 }, { 2 << 20, 2 } };
+    const tl_backbone *b;
+    for (int i = 0; (b = tl_backbone_at(i)); i++) {
+        if (b->layers > 50) continue;
+        tl_arena *a = tl_arena_new();
+        tl_model *m;
+        tl_plan *p, *q;
+        ok(random_model(a, b, &(tl_backbone_conf){ .bn = true }, 64, &m));
+        const tl_val keep[] = { { m->g->n / 5 }, { m->g->n / 2 } };
+        tl_plan_conf c = { .batch = BATCH, .constant = true, .keep = keep, .nkeep = 2, .cache = SIZE_MAX };
+        ok(tl_plan_new(m->g, a, &c, &q));
+        assert_false(q->sliced);
+        fill(tl_plan_value(q, m->image).f, tl_count(tl_plan_value(q, m->image).s), 1);
+        ok(tl_plan_forward(q));
+        for (int r = 0; r < TL_LEN(rows); r++) {
+            c.cache = rows[r].cache;
+            ok(tl_plan_new(m->g, a, &c, &p));
+            assert_true(p->sliced && p->nstage >= rows[r].stages && (r || p->bytes < q->bytes));
+            fill(tl_plan_value(p, m->image).f, tl_count(tl_plan_value(p, m->image).s), 1);
+            for (int run = 0; run < 2; run++) {
+                ok(tl_plan_forward(p));
+                double d = difference(tl_plan_value(q, m->raw), tl_plan_value(p, m->raw));
+                for (int k = 0; k < TL_LEN(keep); k++)
+                    d = fmax(d, difference(tl_plan_value(q, keep[k]), tl_plan_value(p, keep[k])));
+                if (!(d < 1e-5)) fail_msg("%s, cache %zu: off by %g", m->arch, c.cache, d);
+            }
+        }
+        tl_arena_free(a);
+    }
+}
+
 /* A network of 4 channels in a line of text, node by node: image 0, then cN, a convolution of node N, rN, its relu,
  * +NM, a sum. */
 static tl_val spelled(tl_graph *g, const char *text)
@@ -232,13 +269,13 @@ static void sums_go_into_convolutions_where_memory_allows(void **state)
         { "c0 c1 c2 +31 c3 +45", 6, 0 },            /* the second summand of the first sum is, too */
         { "c0 +11", 3, 0 },
     };
-    for (int i = 0; i < TL_LEN(rows); i++) {
+    for (int i = 0; i < 2 * TL_LEN(rows); i++) { /* both pictures at once, and one by one */
         tl_arena *a = tl_arena_new();
         tl_graph *g = tl_graph_new(a);
-        tl_val y = spelled(g, rows[i].net), keep = { rows[i].keep }, all[16];
+        tl_val y = spelled(g, rows[i / 2].net), keep = { rows[i / 2].keep }, all[16];
         tl_plan *p, *q;
         for (int j = 0; j < g->n; j++) all[j].i = j;
-        ok(tl_plan_new(g, a, &(tl_plan_conf){ .batch = 2, .keep = &keep, .nkeep = 1 }, &p));
+        ok(tl_plan_new(g, a, &(tl_plan_conf){ .batch = 2, .keep = &keep, .nkeep = 1, .cache = i % 2 }, &p));
         ok(tl_plan_new(g, a, &(tl_plan_conf){ .batch = 2, .keep = all, .nkeep = g->n }, &q));
         fill(p->io[0].y.f, tl_count(p->io[0].y.s), 1);
         fill(q->io[0].y.f, tl_count(q->io[0].y.s), 1);
@@ -246,10 +283,10 @@ static void sums_go_into_convolutions_where_memory_allows(void **state)
             ok(tl_plan_forward(p));
             ok(tl_plan_forward(q));
             double d = difference(tl_plan_value(q, y), tl_plan_value(p, y));
-            if (!(d < 1e-5)) fail_msg("%s: off by %g", rows[i].net, d);
+            if (!(d < 1e-5)) fail_msg("%s: off by %g", rows[i / 2].net, d);
             assert_true(difference(tl_plan_value(q, keep), tl_plan_value(p, keep)) < 1e-5);
         }
-        if (p->nforward != rows[i].run) fail_msg("%s: %d nodes run", rows[i].net, p->nforward);
+        if (p->nforward != rows[i / 2].run) fail_msg("%s: %d nodes run", rows[i / 2].net, p->nforward);
         tl_arena_free(a);
     }
 }
@@ -431,6 +468,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shared_memory_gives_the_gradients_of_unshared),
         cmocka_unit_test(absorbed_inference_is_unabsorbed_inference),
+        cmocka_unit_test(slices_change_no_answer),
         cmocka_unit_test(sums_go_into_convolutions_where_memory_allows),
         cmocka_unit_test(a_step_depends_on_its_input_only),
         cmocka_unit_test(running_allocates_nothing),

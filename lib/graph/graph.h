@@ -67,6 +67,8 @@ typedef struct {
     const tl_val *keep;         /* values to be read after forward, besides the graph's output and loss */
     int  nkeep;
     bool input_grads;           /* gradients of inputs too (tests) */
+    size_t cache;               /* without train: a node's maps for as many pictures as run at a time fit so many bytes;
+                                 * 0: 8 MB */
 } tl_plan_conf;
 
 typedef struct tl_plan {
@@ -75,8 +77,10 @@ typedef struct tl_plan {
     tl_arena       *arena;
     tl_io          *io;         /* one per node */
     int            *forward;    /* the nodes that run, in order */
+    struct tl_stage *stage;     /* of forward: nodes that take the same number of pictures at a time */
     struct tl_step *backward;
-    int             nforward, nbackward;
+    int             nforward, nstage, nbackward;
+    bool            sliced;     /* some take fewer than the batch: their io is about one slice */
     size_t          bytes;      /* of the shared block: values, gradients, scratch */
     uint64_t        seed;       /* of the current step, for dropout */
     double         *seconds;    /* per node, forward then backward (2n), when not NULL: where time goes */
