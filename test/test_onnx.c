@@ -104,10 +104,10 @@ static void golden_constants(void **state)
     assert_true(f[0] == 1.5f && f[1] == -2 && f[2] == 0.25f);
     assert_int_equal(tl_onnx_floats(a, tl_onnx_init_find(m, "f32_raw"), &f, &n), TL_OK);
     assert_memory_equal(f, f32, sizeof f32);
-    assert_int_equal(tl_onnx_floats(a, tl_onnx_init_find(m, "f64"), &f, &n), TL_EFORMAT);
-    assert_non_null(strstr(tl_errmsg(), "'f64' is a type not known here (ONNX type 11)"));
+    assert_int_equal(tl_onnx_floats(a, tl_onnx_init_find(m, "f64"), &f, &n), TL_OK);
+    assert_true(n == 1 && f[0] == 1);
     assert_int_equal(tl_onnx_floats(a, tl_onnx_init_find(m, "i8_list"), &f, &n), TL_EFORMAT);
-    assert_non_null(strstr(tl_errmsg(), "'i8_list' is int8 (ONNX type 3) where float or float16 was expected"));
+    assert_non_null(strstr(tl_errmsg(), "'i8_list' is int8 (ONNX type 3) where a floating-point type was expected"));
     tl_arena_free(a);
 }
 
@@ -140,7 +140,7 @@ static void golden_graph(void **state)
     assert_true(tl_onnx_float(conv, "group", 9) == 9); /* not a float */
     assert_string_equal(node_of(m, 2)->op, "com.example::Conv");
     assert_true(tl_onnx_attr_find(node_of(m, 2), "scales")->floats[1] == 2);
-    assert_int_equal(tl_onnx_attr_find(node_of(m, 3), "value")->kind, TL_ONNX_AOTHER);
+    assert_int_equal(tl_onnx_attr_find(node_of(m, 3), "value")->kind, TL_ONNX_AT);
 
     const tl_onnx_value *x = m->input.at, *y = m->output.at;
     assert_int_equal(x->type, TL_ONNX_FLOAT);

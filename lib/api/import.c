@@ -52,6 +52,7 @@ static void be_trunk(tl_model *m)
         if (m->g->node[i].block >= 0) m->answer.i = i;
     m->raw = m->answer;
     m->g->output = m->answer.i;
+    m->g->n = m->answer.i + 1;
 }
 
 static tl_status fill(job *j)

@@ -32,12 +32,22 @@ static int classes_of(const tl_graph *g, const tl_pairs *p, int raw)
     return 0;
 }
 
+/* The other side's bias or batch norm would have no place here. */
+static bool loses(const tl_graph *g, const tl_pairs *p, int i)
+{
+    int next = tl_only_reader(g, i);
+    bool norm = next >= 0 && g->node[next].op->is_scale, bias = tl_dims_count(g->node[i].p[1].dims);
+    return !norm && !bias && (p->fold[i] >= 0 || p->layer[p->of[i]].t[TL_ROLE_BIAS]);
+}
+
 /* Pairs that do not fit together are none. */
 static bool fits(const tl_graph *g, const tl_pairs *p, int i, bool in_head)
 {
-    if (p->of[i] < 0) return false;
+    const tl_node *d = &g->node[i];
+    if (p->of[i] < 0) return d->op->is_scale && p->of[d->x[0]] >= 0; /* folded away there: the identity here */
     const tl_layer *l = &p->layer[p->of[i]];
     if (in_head) return true;
+    if (tl_is_matrix(d->op) && loses(g, p, i)) return false;
     if (!g->node[i].op->is_scale) return tl_kernel_fit(g->node[i].p[0].dims, l->t[TL_ROLE_KERNEL]->dims) != TL_FITS_NOT;
     const tl_foreign_tensor *mean = l->t[TL_ROLE_MEAN];
     return mean && tl_dims_count(mean->dims) == (size_t)g->node[i].s.c;
@@ -136,9 +146,10 @@ static tl_status try_all(search *s)
         const tl_backbone *b = tl_backbone_at(i);
         if ((s->arch && strcmp(s->arch, b->arch)) || (s->layers && b->layers && s->layers != b->layers)) continue;
         TL_TRY(try_forms(s, b));
-        for (int k = 0; !s->from->model && tl_scheme_at(k); k++) {
+        for (int k = 0; tl_scheme_at(k); k++) {
             const tl_scheme *x = tl_scheme_at(k);
-            if (!strcmp(x->arch, b->arch)) TL_TRY(try_widths(s, (candidate){ .b = b, .s = x, .conf = x->conf, .own_head = x->own_head }));
+            candidate c = { .b = b, .s = s->from->model ? NULL : x, .conf = x->conf, .own_head = x->own_head };
+            if (!strcmp(x->arch, b->arch)) TL_TRY(try_widths(s, c));
         }
     }
     return TL_OK;

@@ -101,8 +101,9 @@ tl_status tl_layers_of(tl_arena *a, const tl_graph *g, const tl_foreign *f, tl_p
 {
     tl_list layers = { 0, NULL };
     TL_TRY(f->model ? node_layers(a, f->model->g, &layers) : list_layers(a, f, &layers));
-    *out = (tl_pairs){ layers.at, layers.n, tl_new(a, int, g->n), tl_new(a, int, g->n), tl_new(a, int, g->n) };
-    TL_NEW(out->of && out->fold && out->line ? out->of : NULL);
+    *out = (tl_pairs){ layers.at, layers.n, tl_new(a, int, g->n), tl_new(a, int, g->n), tl_new(a, int, g->n),
+                        tl_new(a, const tl_node *, g->n) };
+    TL_NEW(out->of && out->fold && out->line && out->twin ? out->of : NULL);
     for (int i = 0; i < g->n; i++) out->of[i] = out->fold[i] = out->line[i] = -1;
     return TL_OK;
 }

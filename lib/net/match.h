@@ -17,6 +17,7 @@ typedef struct {
     int      *of;   /* per node of ours: its layer, -1: none */
     int      *fold; /* per node of ours: a batch norm to be folded into it, -1: none */
     int      *line; /* networks only: per node of ours, the other side's node of the same value, -1: none */
+    const tl_node **twin; /* networks only: per node of ours, the other side's node in its place; NULL: none */
 } tl_pairs;
 
 typedef struct tl_rule { const char *there, *here; bool nth; } tl_rule;        /* see schemes.c */

@@ -136,8 +136,9 @@ static tl_status own_copy(const tl_graph *g, const tl_node *d, void **out)
     return TL_OK;
 }
 
-/* All settings of the other node, save those that say which parameters there are. */
-static tl_status take_settings(const tl_node *d, const tl_node *from, void *attr)
+/* All settings of the other node, save those that say which parameters there are. A kernel that is the other's with zeros around it
+ * needs that much more padding. */
+static void take_settings(const tl_node *d, const tl_node *from, void *attr)
 {
     static const char *const own[] = { "nobias", "out" };
     for (const tl_field *f = d->op->field; f && f->name; f++) {
@@ -145,12 +146,16 @@ static tl_status take_settings(const tl_node *d, const tl_node *from, void *attr
         for (int i = 0; i < TL_LEN(own); i++) keep |= !strcmp(f->name, own[i]);
         if (!keep) memcpy((char *)attr + f->off, (const char *)from->attr + f->off, tl_value_size(f));
     }
-    return TL_OK;
+    if (d->op != &tl_op_conv2d) return;
+    tl_conv2d *c = attr;
+    int edge = (((const tl_conv2d *)d->attr)->k - c->k) / 2;
+    c->k += 2 * edge;
+    c->pad += edge * c->dilation;
 }
 
 tl_status tl_match_attr(const tl_graph *g, const tl_pairs *p, const tl_scheme *s, int i, void **out)
 {
-    const tl_node *d = &g->node[i], *from = NULL;
+    const tl_node *d = &g->node[i], *from = p->twin[i];
     const tl_layer *l = p->of[i] >= 0 ? &p->layer[p->of[i]] : NULL;
     *out = NULL;
     for (const tl_edit *e = s ? s->edit : NULL; e && e->set; e++) {
@@ -162,8 +167,8 @@ tl_status tl_match_attr(const tl_graph *g, const tl_pairs *p, const tl_scheme *s
         TL_TRY(own_copy(g, d, out));
         ((tl_bn *)*out)->eps = l->t[TL_ROLE_GAMMA]->eps;
     }
-    if (l) from = l->node;
     if (!from || from->op != d->op) return TL_OK;
     TL_TRY(own_copy(g, d, out));
-    return take_settings(d, from, *out);
+    take_settings(d, from, *out);
+    return TL_OK;
 }

@@ -26,21 +26,24 @@ static bool flattens_map(const tl_graph *g, const tl_node *d)
     return d->s.h == 1 && d->s.w == 1 && x.h * x.w > 1 && (d->op == &tl_op_gap || d->op == &tl_op_avgpool);
 }
 
-/* Could e, there, be d? */
-static bool alike(const walk *w, const tl_node *d, const tl_node *e)
+/* Could e, there, be d? Only if nothing fits exactly may a kernel be of another shape. */
+static bool alike(const walk *w, const tl_node *d, const tl_node *e, tl_fit worst)
 {
     if (d->nx != e->nx) return false;
-    if (tl_is_matrix(d->op) && tl_is_matrix(e->op)) return tl_kernel_fit(d->p[0].dims, e->p[0].dims) == TL_FITS || (d->op != e->op && tl_kernel_fit(d->p[0].dims, e->p[0].dims));
+    if (tl_is_matrix(d->op) && tl_is_matrix(e->op)) {
+        tl_fit fit = tl_kernel_fit(d->p[0].dims, e->p[0].dims);
+        return fit != TL_FITS_NOT && fit <= worst;
+    }
     if (d->op->is_act && e->op->is_act) return true;
     if (d->nx == 1 && flattens_map(w->g, d) && flattens_map(w->f, e)) return true;
     return d->op == e->op && d->s.c == e->s.c;
 }
 
-/* Does e read the partners of what d reads? A sum may have them in any order. */
+/* Does e read the partners of what d reads? A sum or product may have them in any order. */
 static bool same_inputs(const walk *w, const tl_node *d, const tl_node *e)
 {
     const int *line = w->p->line;
-    if (d->op->is_sum && line[d->x[0]] == e->x[1] && line[d->x[1]] == e->x[0]) return true;
+    if ((d->op->is_sum || d->op->is_product) && line[d->x[0]] == e->x[1] && line[d->x[1]] == e->x[0]) return true;
     for (int k = 0; k < d->nx; k++)
         if (line[d->x[k]] != e->x[k]) return false;
     return true;
@@ -48,11 +51,12 @@ static bool same_inputs(const walk *w, const tl_node *d, const tl_node *e)
 
 static int partner(const walk *w, const tl_node *d)
 {
-    for (int j = w->p->line[d->x[0]] + 1; j < w->f->n; j++)
-        if (!w->used[j] && same_inputs(w, d, &w->f->node[j]) && alike(w, d, &w->f->node[j])) return j;
-    /* A sum's other input may have been made first. */
-    for (int j = 0; d->op->is_sum && j < w->f->n; j++)
-        if (!w->used[j] && w->f->node[j].op->is_sum && same_inputs(w, d, &w->f->node[j])) return j;
+    static const tl_fit worst[] = { TL_FITS, TL_FITS_RESHAPED };
+    for (int k = 0; k < TL_LEN(worst); k++)
+        for (int j = 0; j < w->f->n; j++) {
+            const tl_node *e = &w->f->node[j];
+            if (!w->used[j] && e->nx == d->nx && same_inputs(w, d, e) && alike(w, d, e, worst[k])) return j;
+        }
     return -1;
 }
 
@@ -86,6 +90,7 @@ static void step(walk *w, int i)
     if (j >= 0) {
         w->used[j] = true;
         w->p->of[i] = w->layer[j];
+        w->p->twin[i] = &w->f->node[j];
         if (w->layer[j] >= 0) w->p->layer[w->layer[j]].used = true;
         w->p->line[i] = advance(w, i, j);
     } else if (passes(w->g, d) || d->op->is_scale || tl_is_projection(w->g, i)) {

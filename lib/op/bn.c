@@ -108,9 +108,45 @@ static tl_status onnx_out(const void *attr, const tl_onnx_names *n, tl_onnx *m)
     return tl_onnx_set_float(m, node, "momentum", a->momentum);
 }
 
+/* A constant as one value per channel of x: it may be one number, or have nothing but channels. */
+static tl_status per_channel(const tl_onnx_view *v, const tl_onnx_tensor *t, const float **out, size_t *step)
+{
+    size_t n;
+    bool vector = v->xs.h * v->xs.w == 1;
+    TL_TRY(tl_onnx_floats(v->arena, t, out, &n));
+    *step = n > 1;
+    bool ok = n == 1 || (n == (size_t)v->xs.c && (vector || (t->rank >= 3 && t->dim[t->rank - 3] == v->xs.c)));
+    TL_CHECK(ok, TL_EUNSUP, "only constants with one value, or one per channel, are supported");
+    return TL_OK;
+}
+
+/* Mul, Add, Sub and Div by a constant: gamma and beta of a batch norm whose statistics do nothing. */
+static tl_status affine(const tl_onnx_view *v, tl_bn *attr, const tl_onnx_tensor *p[TL_MAX_PARAM])
+{
+    bool first = v->in[0] != NULL; /* constant - x, constant / x */
+    char op = v->node->op[0];
+    int c = v->xs.c;
+    const float *k;
+    size_t step;
+    float *w[4];
+    TL_CHECK((v->in[0] || v->in[1]) && !(op == 'D' && first), TL_EUNSUP, "only %s of a map and a constant is supported", v->node->op);
+    TL_TRY(per_channel(v, v->in[!first], &k, &step));
+    attr->eps = 1e-5f;
+    for (int j = 0; j < 4; j++) TL_NEW(w[j] = tl_new(v->arena, float, c));
+    for (int i = 0; i < c; i++) {
+        float value = k[(size_t)i * step];
+        w[GAMMA][i] = op == 'M' ? value : op == 'D' ? 1 / value : op == 'S' && first ? -1 : 1;
+        w[BETA][i] = op == 'A' || (op == 'S' && first) ? value : op == 'S' ? -value : 0;
+        w[VAR][i] = 1 - attr->eps;
+    }
+    for (int j = 0; j < 4; j++) TL_TRY(tl_onnx_constant(v->arena, w[j], (size_t)c, &p[j]));
+    return TL_OK;
+}
+
 static tl_status onnx_in(const tl_onnx_view *v, void *attr, const tl_onnx_tensor *p[TL_MAX_PARAM])
 {
     tl_bn *a = attr;
+    if (v->node->op[0] != 'B') return affine(v, a, p);
     for (int i = 0; i < 4; i++) {
         TL_CHECK(v->in[i + 1], TL_EUNSUP, "only BatchNormalization with constant scale, bias, mean and variance is supported");
         p[i] = v->in[i + 1];
@@ -126,5 +162,5 @@ const tl_op tl_op_bn = {
                { .name = "mean", .axes = "O", .stat = true }, { .name = "var", .axes = "O", .init = 1, .stat = true } },
     .field = fields, .attr_size = sizeof(tl_bn), .saves = TL_SAVES_X, .takes_act = TL_ACT_INFER | TL_ACT_TRAIN, .dx_in_dy = true,
     .shape = shape, .setup = setup, .forward = forward, .backward = backward, .flow = tl_flow_same, .is_scale = is_scale,
-    .onnx = { "BatchNormalization" }, .onnx_out = onnx_out, .onnx_in = onnx_in,
+    .onnx = { "BatchNormalization", "Mul", "Add", "Sub", "Div" }, .onnx_out = onnx_out, .onnx_in = onnx_in,
 };

@@ -151,7 +151,6 @@ static tl_status onnx_in(const tl_onnx_view *v, void *attr, const tl_onnx_tensor
 {
     tl_conv2d *a = attr;
     const tl_onnx_tensor *w = v->in[1];
-    const tl_onnx_attr *pads = tl_onnx_attr_find(v->node, "pads"), *autopad = tl_onnx_attr_find(v->node, "auto_pad");
     TL_CHECK(w && w->rank == 4 && w->dim[2] == w->dim[3] && w->dim[2] > 0 && w->dim[2] < 64, TL_EUNSUP,
              "only convolutions with constant, square, 2-D kernels are supported");
     a->out = (int)w->dim[0];
@@ -160,16 +159,7 @@ static tl_status onnx_in(const tl_onnx_view *v, void *attr, const tl_onnx_tensor
     a->dilation = both(v->node, "dilations", 1);
     a->groups = (int)tl_onnx_int(v->node, "group", 1);
     TL_CHECK(a->stride > 0 && a->dilation > 0, TL_EUNSUP, "strides and dilations must be the same in both directions");
-    TL_CHECK(!autopad || !autopad->s || !autopad->s[0] || autopad->s[0] == 'N', TL_EUNSUP,
-             "auto_pad %s is not supported: give pads", autopad->s);
-    if (pads && pads->kind == TL_ONNX_AINTS && pads->n == 4) {
-        const int64_t *q = pads->ints;
-        TL_CHECK(q[0] == q[1] && q[2] == q[3] && q[0] >= 0 && q[2] >= q[0] && q[2] < 64, TL_EUNSUP,
-                 "pads %d,%d,%d,%d: only equal ones in both directions are supported", (int)q[0], (int)q[1],
-                 (int)q[2], (int)q[3]);
-        a->pad = (int)q[0];
-        a->extra = (int)(q[2] - q[0]);
-    }
+    TL_TRY(tl_onnx_pads(v, (a->k - 1) * a->dilation + 1, a->stride, &a->pad, &a->extra));
     a->nobias = !v->in[2];
     p[0] = w;
     p[1] = v->in[2];

@@ -55,16 +55,30 @@ static tl_status onnx_out(const void *attr, const tl_onnx_names *n, tl_onnx *m)
     return tl_onnx_set_int(m, node, "transB", 1);
 }
 
+/* The weights in the order out x in, whichever the file has, and zeros where it has no bias. */
 static tl_status onnx_in(const tl_onnx_view *v, void *attr, const tl_onnx_tensor *p[TL_MAX_PARAM])
 {
     const tl_onnx_tensor *w = v->in[1], *b = v->in[2];
-    TL_CHECK(w && b && w->rank == 2 && b->rank == 1 && tl_onnx_int(v->node, "transB", 0) == 1 && !tl_onnx_int(v->node, "transA", 0)
-                 && tl_onnx_float(v->node, "alpha", 1) == 1.0f && tl_onnx_float(v->node, "beta", 1) == 1.0f,
-             TL_EUNSUP, "only Gemm with constant weights, bias, transB = 1, alpha = beta = 1 is supported");
-    ((tl_dense *)attr)->out = (int)w->dim[0];
+    bool gemm = v->node->op[0] == 'G', swapped = !gemm || !tl_onnx_int(v->node, "transB", 0);
+    const float *from;
+    size_t n;
+    TL_CHECK(w && w->rank == 2 && (!b || b->rank == 1) && !tl_onnx_int(v->node, "transA", 0) && tl_onnx_float(v->node, "alpha", 1) == 1.0f &&
+             tl_onnx_float(v->node, "beta", 1) == 1.0f, TL_EUNSUP,
+             "only %s with constant weights and bias, without transA, alpha and beta is supported", v->node->op);
+    TL_TRY(tl_onnx_floats(v->arena, w, &from, &n));
+    size_t out = (size_t)w->dim[swapped], in = (size_t)w->dim[!swapped];
+    TL_CHECK(n && out <= 1 << 20, TL_EUNSUP, "weights of %zu x %zu are not supported", out, in);
+    ((tl_dense *)attr)->out = (int)out;
     p[0] = w;
     p[1] = b;
-    return TL_OK;
+    float *zeros = tl_new(v->arena, float, out), *to = swapped ? tl_new(v->arena, float, n) : NULL;
+    TL_NEW(zeros);
+    if (!b) TL_TRY(tl_onnx_constant(v->arena, zeros, out, &p[1]));
+    if (!swapped) return TL_OK;
+    TL_NEW(to);
+    for (size_t o = 0; o < out; o++)
+        for (size_t i = 0; i < in; i++) to[o * in + i] = from[i * out + o];
+    return tl_onnx_constant(v->arena, to, n, &p[0]);
 }
 
 const tl_op tl_op_dense = {
@@ -73,5 +87,5 @@ const tl_op tl_op_dense = {
     .field = fields, .attr_size = sizeof(tl_dense), .saves = TL_SAVES_X, .takes_act = TL_ACT_INFER,
     .shape = shape, .setup = setup, .forward = forward, .backward = backward, .macs = macs,
     .flow = tl_flow_new, .resize = resize, .take_scale = take_scale, .keras = keras, .int8 = TL_INT8_COMPUTES,
-    .onnx = { "Gemm" }, .onnx_out = onnx_out, .onnx_in = onnx_in,
+    .onnx = { "Gemm", "MatMul" }, .onnx_out = onnx_out, .onnx_in = onnx_in,
 };

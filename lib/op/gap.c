@@ -3,6 +3,7 @@
  * Here vectors are 1x1 maps. ONNX tells the two apart: what goes into Gemm and Softmax is N x C, what goes into Conv, or is
  * multiplied with a map, is N x C x 1 x 1. */
 #include "ops.h"
+#include <string.h>
 
 static const tl_field fields[] = {
     TL_F(tl_gap, map, TL_BOOL, 0, 0, 1, "convolutions follow: write a 1x1 map to ONNX, not a vector"),
@@ -33,13 +34,23 @@ static tl_status onnx_out(const void *attr, const tl_onnx_names *n, tl_onnx *m)
     return tl_onnx_set_int(m, node, "keepdims", 0);
 }
 
+/* ReduceMean's axes are an attribute up to operator set 17, then an input. */
+static bool over_height_and_width(const tl_onnx_view *v)
+{
+    const tl_onnx_attr *attr = tl_onnx_attr_find(v->node, "axes");
+    const tl_onnx_tensor *t = v->in[1];
+    int64_t axes[2] = { 0 };
+    if (attr && attr->kind == TL_ONNX_AINTS && attr->n == 2) memcpy(axes, attr->ints, sizeof axes);
+    else if (t && t->type == TL_ONNX_INT64 && t->bytes == sizeof axes) memcpy(axes, t->data, sizeof axes);
+    for (int i = 0; i < 2; i++) axes[i] += axes[i] < 0 ? 4 : 0;
+    return axes[0] + axes[1] == 5 && axes[0] * axes[1] == 6;
+}
+
 static tl_status onnx_in(const tl_onnx_view *v, void *attr, const tl_onnx_tensor *p[TL_MAX_PARAM])
 {
-    const tl_onnx_attr *axes = tl_onnx_attr_find(v->node, "axes");
     (void)p;
-    if (v->node->op[0] == 'R')
-        TL_CHECK(axes && axes->n == 2 && ((axes->ints[0] == 2 && axes->ints[1] == 3) || (axes->ints[0] == -2 && axes->ints[1] == -1)),
-                 TL_EUNSUP, "ReduceMean is supported over height and width (axes 2, 3) only");
+    TL_CHECK(v->node->op[0] == 'G' || over_height_and_width(v), TL_EUNSUP,
+             "ReduceMean is supported over height and width (axes 2, 3) only");
     ((tl_gap *)attr)->map = v->node->op[0] == 'G' || tl_onnx_int(v->node, "keepdims", 1);
     return TL_OK;
 }

@@ -86,11 +86,13 @@ typedef struct tl_io {
     void       *scratch;
 } tl_io;
 
-/* One ONNX node being read: in[k] is the constant that feeds input k, NULL when a computed value does. */
+/* One ONNX node being read: in[k] is the constant that feeds input k, NULL when a computed value does; xs is the shape of the first
+ * of those. */
 typedef struct {
     const tl_onnx        *model;
     const tl_onnx_node   *node;
     const tl_onnx_tensor *in[TL_MAX_IN];
+    tl_shape              xs;
     tl_arena             *arena;
 } tl_onnx_view;
 /* One node being written: names of inputs, output and parameters (already initializers of the model; NULL: left
@@ -128,7 +130,7 @@ typedef struct tl_op {
     void          (*resize)(void *attr, int out);     /* pruning left this many output channels */
     tl_int8         int8;
     const char   *(*keras)(const void *attr);         /* the layer type of the original (reg_config.scope); optional */
-    const char     *onnx[4];                          /* ONNX operators it reads; the first is the usual one written */
+    const char     *onnx[6];                          /* ONNX operators it reads; the first is the usual one written */
     tl_status     (*onnx_out)(const void *attr, const tl_onnx_names *n, tl_onnx *m);
     /* Fill attr and the parameters p[] (NULL: left out) from v. TL_EUNSUP: not this op's pattern, try the next. */
     tl_status     (*onnx_in)(const tl_onnx_view *v, void *attr, const tl_onnx_tensor *p[TL_MAX_PARAM]);
@@ -141,4 +143,9 @@ tl_flow   tl_flow_cat(const void *attr, const tl_shape *x);
 tl_status tl_shape_same(const void *attr, int nx, const tl_shape *x, tl_shape *y, tl_dims *p);
 /* Write one node `op` with the names' inputs, then parameters, then output; *out may be NULL. */
 tl_status tl_onnx_simple(const char *op, const tl_onnx_names *n, tl_onnx *m, tl_onnx_node **out);
+/* Padding from the attributes pads or auto_pad of a window of `span` pixels: `pad` at each border, `extra` more at the right and bottom.
+ * TL_EUNSUP where height and width differ, or more lies before than after. */
+tl_status tl_onnx_pads(const tl_onnx_view *v, int span, int stride, int *pad, int *extra);
+/* n floats as a constant, for parameters that the file has in another form. */
+tl_status tl_onnx_constant(tl_arena *a, const float *f, size_t n, const tl_onnx_tensor **out);
 #endif

@@ -41,3 +41,41 @@ tl_status tl_onnx_simple(const char *op, const tl_onnx_names *n, tl_onnx *m, tl_
     if (out) *out = node;
     return TL_OK;
 }
+
+/* So that the output has ceil(size / stride) pixels. */
+static int same_padding(int size, int span, int stride)
+{
+    int total = ((size + stride - 1) / stride - 1) * stride + span - size;
+    return total > 0 ? total : 0;
+}
+
+tl_status tl_onnx_pads(const tl_onnx_view *v, int span, int stride, int *pad, int *extra)
+{
+    const tl_onnx_attr *pads = tl_onnx_attr_find(v->node, "pads"), *automatic = tl_onnx_attr_find(v->node, "auto_pad");
+    const char *how = automatic && automatic->s && automatic->s[0] ? automatic->s : "NOTSET";
+    int64_t q[4] = { 0 };
+    if (!strncmp(how, "SAME_", 5)) {
+        const int total[] = { same_padding(v->xs.h, span, stride), same_padding(v->xs.w, span, stride) };
+        for (int i = 0; i < 2; i++) {
+            q[i] = !strcmp(how, "SAME_LOWER") ? (total[i] + 1) / 2 : total[i] / 2;
+            q[i + 2] = total[i] - q[i];
+        }
+    } else if (strcmp(how, "VALID") && pads) {
+        TL_CHECK(pads->kind == TL_ONNX_AINTS && pads->n == 4, TL_EUNSUP, "pads of %d numbers are not supported", pads->n);
+        memcpy(q, pads->ints, sizeof q);
+    }
+    TL_CHECK(q[0] == q[1] && q[2] == q[3] && q[0] >= 0 && q[2] >= q[0] && q[2] < 64, TL_EUNSUP,
+             "pads %d,%d,%d,%d: only equal ones in both directions are supported", (int)q[0], (int)q[1], (int)q[2], (int)q[3]);
+    *pad = (int)q[0];
+    *extra = (int)(q[2] - q[0]);
+    return TL_OK;
+}
+
+tl_status tl_onnx_constant(tl_arena *a, const float *f, size_t n, const tl_onnx_tensor **out)
+{
+    tl_onnx_tensor *t = tl_new(a, tl_onnx_tensor, 1);
+    TL_NEW(t);
+    *t = (tl_onnx_tensor){ .name = "", .type = TL_ONNX_FLOAT, .rank = 1, .dim = { (int64_t)n }, .data = f, .bytes = n * sizeof *f };
+    *out = t;
+    return TL_OK;
+}

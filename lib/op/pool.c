@@ -30,17 +30,13 @@ static bool add_ceil(tl_pool_geom *w)
 tl_status tl_pool_onnx_in(const tl_onnx_view *v, tl_pool_geom *w)
 {
     const tl_onnx_attr *ks = tl_onnx_attr_find(v->node, "kernel_shape"), *s = tl_onnx_attr_find(v->node, "strides"),
-                       *p = tl_onnx_attr_find(v->node, "pads"), *d = tl_onnx_attr_find(v->node, "dilations"),
-                       *autopad = tl_onnx_attr_find(v->node, "auto_pad");
-    bool ok = ks && ks->n == 2 && ks->ints[0] == ks->ints[1] && ks->ints[0] > 0 && ks->ints[0] < 16 &&
-              !(autopad && autopad->s && autopad->s[0] && autopad->s[0] != 'N');
+                       *d = tl_onnx_attr_find(v->node, "dilations");
+    bool ok = ks && ks->n == 2 && ks->ints[0] == ks->ints[1] && ks->ints[0] > 0 && ks->ints[0] < 16;
     if (ok && s) ok = s->n == 2 && s->ints[0] == s->ints[1] && s->ints[0] > 0 && s->ints[0] < 64;
     if (ok && d) ok = d->n == 2 && d->ints[0] == 1 && d->ints[1] == 1;
-    if (ok && p)
-        ok = p->n == 4 && p->ints[0] == p->ints[1] && p->ints[2] == p->ints[3] && p->ints[0] >= 0 && p->ints[2] >= p->ints[0] &&
-             p->ints[2] < 16;
-    if (ok) *w = (tl_pool_geom){ (int)ks->ints[0], s ? (int)s->ints[0] : 1, p ? (int)p->ints[0] : 0, p ? (int)(p->ints[2] - p->ints[0]) : 0 };
-    if (ok && tl_onnx_int(v->node, "ceil_mode", 0)) ok = add_ceil(w);
-    TL_CHECK(ok, TL_EUNSUP, "only square pooling windows with equal pads and no dilation are supported");
+    TL_CHECK(ok, TL_EUNSUP, "only square pooling windows of at most 15 pixels without dilation are supported");
+    *w = (tl_pool_geom){ .k = (int)ks->ints[0], .stride = s ? (int)s->ints[0] : 1 };
+    TL_TRY(tl_onnx_pads(v, w->k, w->stride, &w->pad, &w->extra));
+    TL_CHECK(!tl_onnx_int(v->node, "ceil_mode", 0) || add_ceil(w), TL_EUNSUP, "ceil_mode together with padding is not supported");
     return TL_OK;
 }

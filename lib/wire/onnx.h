@@ -8,23 +8,10 @@
 #include "tensor.h"
 
 typedef enum { /* numbers of TensorProto.DataType; a file may hold others, which have size 0 here */
-    TL_ONNX_FLOAT = 1, TL_ONNX_UINT8 = 2, TL_ONNX_INT8 = 3, TL_ONNX_INT32 = 6, TL_ONNX_INT64 = 7, TL_ONNX_FLOAT16 = 10
+    TL_ONNX_FLOAT = 1, TL_ONNX_UINT8 = 2, TL_ONNX_INT8 = 3, TL_ONNX_INT32 = 6, TL_ONNX_INT64 = 7, TL_ONNX_FLOAT16 = 10,
+    TL_ONNX_DOUBLE = 11, TL_ONNX_BFLOAT16 = 16
 } tl_onnx_type;
 #define TL_ONNX_RANK 8
-
-typedef struct { /* an attribute of a node */
-    const char *name;
-    enum { TL_ONNX_AF, TL_ONNX_AI, TL_ONNX_AS, TL_ONNX_AINTS, TL_ONNX_AFLOATS, TL_ONNX_AOTHER } kind;
-    float f; int64_t i; const char *s;
-    int n; const int64_t *ints; const float *floats;
-} tl_onnx_attr;
-
-typedef struct {
-    const char *op;    /* with its domain in front, "com.example::Conv", unless it is a standard operator */
-    const char *name;
-    tl_list in, out;   /* const char *; "" is an absent optional input */
-    tl_list attr;      /* tl_onnx_attr */
-} tl_onnx_node;
 
 typedef struct { /* a constant */
     const char *name;
@@ -33,6 +20,21 @@ typedef struct { /* a constant */
     const void *data;  /* little-endian elements, packed, row-major */
     size_t bytes;
 } tl_onnx_tensor;
+
+typedef struct { /* an attribute of a node */
+    const char *name;
+    enum { TL_ONNX_AF, TL_ONNX_AI, TL_ONNX_AS, TL_ONNX_AINTS, TL_ONNX_AFLOATS, TL_ONNX_AT, TL_ONNX_AOTHER } kind;
+    float f; int64_t i; const char *s;
+    int n; const int64_t *ints; const float *floats;
+    const tl_onnx_tensor *t;
+} tl_onnx_attr;
+
+typedef struct {
+    const char *op;    /* with its domain in front, "com.example::Conv", unless it is a standard operator */
+    const char *name;
+    tl_list in, out;   /* const char *; "" is an absent optional input */
+    tl_list attr;      /* tl_onnx_attr */
+} tl_onnx_node;
 
 typedef struct { /* a graph input or output; dim -1: dynamic, named "N"; type 0: not a tensor. Old files (IR
                   * version 3) list the constants among the inputs, too. */
@@ -78,6 +80,6 @@ float                 tl_onnx_float(const tl_onnx_node *n, const char *name, flo
 const tl_onnx_tensor *tl_onnx_init_find(const tl_onnx *m, const char *name);
 const char           *tl_onnx_meta_find(const tl_onnx *m, const char *key);
 size_t                tl_onnx_type_size(tl_onnx_type t); /* 0: not one of ours */
-/* Elements as f32 (from float or float16), into the arena; TL_EFORMAT for other types. */
+/* Elements as f32 (from floating-point numbers of any size), into the arena; TL_EFORMAT for other types. */
 tl_status             tl_onnx_floats(tl_arena *a, const tl_onnx_tensor *t, const float **out, size_t *n);
 #endif

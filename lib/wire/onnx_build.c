@@ -1,10 +1,12 @@
 /* onnx_build.c - making ONNX structs and looking things up in them. SPDX-License-Identifier: MIT */
+#include "elements.h"
 #include "onnx.h"
 #include <string.h>
 
 static const struct { const char *name; size_t size; } types[] = {
     [TL_ONNX_FLOAT] = { "float", 4 }, [TL_ONNX_UINT8] = { "uint8", 1 }, [TL_ONNX_INT8] = { "int8", 1 },
     [TL_ONNX_INT32] = { "int32", 4 }, [TL_ONNX_INT64] = { "int64", 8 }, [TL_ONNX_FLOAT16] = { "float16", 2 },
+    [TL_ONNX_DOUBLE] = { "double", 8 }, [TL_ONNX_BFLOAT16] = { "bfloat16", 2 },
 };
 
 /* The type comes from a file: any number. */
@@ -156,18 +158,19 @@ const char *tl_onnx_meta_find(const tl_onnx *m, const char *key)
 
 tl_status tl_onnx_floats(tl_arena *a, const tl_onnx_tensor *t, const float **out, size_t *n)
 {
-    bool half = t->type == TL_ONNX_FLOAT16;
-    if (!half && t->type != TL_ONNX_FLOAT) {
-        const char *name = tl_onnx_type_size(t->type) ? types[t->type].name : "a type not known here";
-        return tl_fail(TL_EFORMAT, "the constant '%s' is %s (ONNX type %d) where float or float16 was expected",
-                       t->name, name, (int)t->type);
+    static const struct { tl_onnx_type type; tl_element element; } floats[] = {
+        { TL_ONNX_FLOAT, TL_EL_F32 }, { TL_ONNX_FLOAT16, TL_EL_F16 }, { TL_ONNX_DOUBLE, TL_EL_F64 }, { TL_ONNX_BFLOAT16, TL_EL_BF16 },
+    };
+    for (int i = 0; i < TL_LEN(floats); i++) {
+        if (floats[i].type != t->type) continue;
+        size_t size = tl_onnx_type_size(t->type);
+        *n = t->bytes / size;
+        float *f = tl_alloc_raw(a, *n * sizeof *f);
+        TL_NEW(f);
+        tl_elements_to_f32(floats[i].element, t->data, size, *n, f);
+        *out = f;
+        return TL_OK;
     }
-    *n = t->bytes / tl_onnx_type_size(t->type);
-    float *f = tl_alloc_raw(a, *n * sizeof *f);
-    TL_NEW(f);
-    const uint16_t *h = t->data;
-    if (half) for (size_t i = 0; i < *n; i++) f[i] = tl_f16_to_f32(h[i]);
-    else if (*n) memcpy(f, t->data, *n * sizeof *f);
-    *out = f;
-    return TL_OK;
+    const char *name = tl_onnx_type_size(t->type) ? types[t->type].name : "a type not known here";
+    return tl_fail(TL_EFORMAT, "the constant '%s' is %s (ONNX type %d) where a floating-point type was expected", t->name, name, (int)t->type);
 }

@@ -106,10 +106,12 @@ static tl_status gather(reader *r, const Tl__TensorProto *p, tl_onnx_tensor *t)
 {
     static const struct { int32_t lo, hi; } range[] = {
         [TL_ONNX_UINT8] = { 0, 255 }, [TL_ONNX_INT8] = { -128, 127 }, [TL_ONNX_FLOAT16] = { 0, 65535 },
+        [TL_ONNX_BFLOAT16] = { 0, 65535 },
     };
     size_t size = tl_onnx_type_size(t->type);
     switch (t->type) {
     case TL_ONNX_FLOAT: t->data = p->float_data, t->bytes = p->n_float_data * size; return TL_OK;
+    case TL_ONNX_DOUBLE: t->data = p->double_data, t->bytes = p->n_double_data * size; return TL_OK;
     case TL_ONNX_INT64: t->data = p->int64_data, t->bytes = p->n_int64_data * size; return TL_OK;
     case TL_ONNX_INT32: t->data = p->int32_data, t->bytes = p->n_int32_data * size; return TL_OK;
     default: break;
@@ -174,9 +176,9 @@ static tl_status read_value(reader *r, const void *message, void *out)
 
 static tl_status read_attr(reader *r, const void *message, void *out)
 {
-    /* By AttributeProto.AttributeType; beyond the table are tensors, graphs and lists of text. */
+    /* By AttributeProto.AttributeType; beyond the table are graphs and lists of text and tensors. */
     static const int kinds[] = { TL_ONNX_AOTHER, TL_ONNX_AF, TL_ONNX_AI, TL_ONNX_AS,
-                                 TL_ONNX_AOTHER, TL_ONNX_AOTHER, TL_ONNX_AFLOATS, TL_ONNX_AINTS };
+                                 TL_ONNX_AT, TL_ONNX_AOTHER, TL_ONNX_AFLOATS, TL_ONNX_AINTS };
     const Tl__AttributeProto *p = message;
     tl_onnx_attr *a = out;
     TL_TRY(text(r, p->name, &a->name));
@@ -186,6 +188,12 @@ static tl_status read_attr(reader *r, const void *message, void *out)
     a->ints = p->ints;
     a->floats = p->floats;
     a->n = (int)(a->kind == TL_ONNX_AINTS ? p->n_ints : a->kind == TL_ONNX_AFLOATS ? p->n_floats : 0);
+    if (a->kind == TL_ONNX_AT && p->t) {
+        tl_onnx_tensor *t = tl_new(r->arena, tl_onnx_tensor, 1);
+        TL_NEW(t);
+        a->t = t;
+        return read_tensor(r, p->t, t);
+    }
     return a->kind == TL_ONNX_AS ? text(r, p->s, &a->s) : TL_OK;
 }
 

@@ -36,6 +36,7 @@ static tl_status put_attr(const tl_onnx_node *n, const tl_onnx_attr *a, Tl__Attr
     case TL_ONNX_AS: p->type = 3, p->has_s = true, p->s = text(a->s); break;
     case TL_ONNX_AFLOATS: p->type = 6, p->n_floats = (size_t)a->n, p->floats = (float *)a->floats; break;
     case TL_ONNX_AINTS: p->type = 7, p->n_ints = (size_t)a->n, p->ints = (int64_t *)a->ints; break;
+    case TL_ONNX_AT:
     case TL_ONNX_AOTHER:
         return tl_fail(TL_EUNSUP, "the attribute '%s' of the node '%s' is of a kind that cannot be written",
                        a->name, n->name);

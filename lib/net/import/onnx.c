@@ -26,10 +26,33 @@ static tl_status complete(tl_model *m)
     return TL_OK;
 }
 
+/* Is the value never below zero? */
+static bool positive(const tl_graph *g, int i)
+{
+    const tl_node *d = &g->node[i];
+    if (d->op->is_act) return ((const tl_relu *)d->attr)->slope == 0.0f;
+    bool keeps = d->op == &tl_op_maxpool || d->op == &tl_op_avgpool || d->op == &tl_op_concat || d->op->passes_when_inferring;
+    for (int k = 0; keeps && k < d->nx; k++) keeps = positive(g, d->x[k]);
+    return keeps;
+}
+
+/* ONNX takes no account of what lies outside a map when it looks for the largest value; our zeros there are the same after a ReLU. */
+static tl_status check_pools(const tl_graph *g)
+{
+    for (int i = 0; i < g->n; i++) {
+        const tl_node *d = &g->node[i];
+        const tl_maxpool *p = d->attr;
+        TL_CHECK(d->op != &tl_op_maxpool || !(p->pad + p->extra) || positive(g, d->x[0]), TL_EUNSUP,
+                 "'%s' (MaxPool): padding is supported only where values are not negative, as after a ReLU", d->name);
+    }
+    return TL_OK;
+}
+
 static tl_status read(tl_arena *a, const char *path, tl_bytes file, tl_foreign *out)
 {
     (void)path;
     TL_TRY(tl_model_unpack(a, file, &out->model));
+    TL_TRY(check_pools(out->model->g));
     return complete(out->model);
 }
 
