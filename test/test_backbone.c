@@ -1,9 +1,9 @@
 /* test_backbone.c - backbones against the original's layer lists. SPDX-License-Identifier: MIT
  *
- * test/data/backbones.txt holds those lists (tools/make_backbone_golden.py says how they are written). Every layer is compared:
- * name, type, kernel, stride, padding, channels, size, bias, parameters, and which layers it reads. Layers that the original
- * leaves to Keras to name (activation_7, add_3) have names of our own and are found by what they read. The pretrained trunk in
- * models/ is here too, because its keys are those names. */
+ * test/data/backbones.txt holds those lists (tools/make_backbone_golden.py says how they are written). Every layer is
+ * compared: name, type, kernel, stride, padding, channels, size, bias, parameters, and which layers it reads. Layers
+ * that the original leaves to Keras to name (activation_7, add_3) have names of our own and are found by what they
+ * read. The pretrained trunk in models/ is here too, because its keys are those names. */
 #include "field.h"
 #include "support.h"
 #include <stdio.h>
@@ -30,7 +30,8 @@ static const net_row nets[] = {
 };
 
 /* The backbone alone, without weights. */
-static tl_graph *build(tl_arena *a, const tl_backbone *b, const tl_backbone_conf *c, int channels, int size, tl_pyramid *p)
+static tl_graph *build(tl_arena *a, const tl_backbone *b, const tl_backbone_conf *c, int channels, int size,
+                       tl_pyramid *p)
 {
     tl_graph *g = tl_graph_new(a);
     assert_non_null(g);
@@ -85,7 +86,8 @@ static bool is_conv(const tl_graph *g, const tl_node *d, const char *rest, bool 
     int k, stride, pad, extra, cin, cout, size, bias;
     size_t params, have = tl_dims_count(d->p[0].dims) + tl_dims_count(d->p[1].dims);
     return d->op == &tl_op_conv2d &&
-           sscanf(rest, "%d %d %d+%d %d %d %d %d %zu", &k, &stride, &pad, &extra, &cin, &cout, &size, &bias, &params) == 9 &&
+           sscanf(rest, "%d %d %d+%d %d %d %d %d %zu", &k, &stride, &pad, &extra, &cin, &cout, &size, &bias,
+                  &params) == 9 &&
            a->k == k && a->stride == stride && a->pad == pad && a->extra == extra && g->node[d->x[0]].s.c == cin &&
            d->s.c == cout && d->s.h == size && d->s.w == size && a->nobias == !bias && have == params &&
            a->groups == (depthwise ? cin : 1);
@@ -95,8 +97,8 @@ static bool is_max(const tl_node *d, const char *rest)
 {
     const tl_maxpool *a = d->attr;
     int k, stride, size;
-    return d->op == &tl_op_maxpool && sscanf(rest, "%d %d %d", &k, &stride, &size) == 3 && a->k == k && a->stride == stride &&
-           d->s.h == size && d->s.w == size;
+    return d->op == &tl_op_maxpool && sscanf(rest, "%d %d %d", &k, &stride, &size) == 3 && a->k == k &&
+           a->stride == stride && d->s.h == size && d->s.w == size;
 }
 
 static bool is_act(const tl_node *d, const char *rest)
@@ -107,7 +109,8 @@ static bool is_act(const tl_node *d, const char *rest)
     };
     for (int i = 0; i < TL_LEN(acts); i++)
         if (!strncmp(rest, acts[i].name, strlen(acts[i].name)))
-            return d->op == acts[i].op && (d->op != &tl_op_relu || same(((const tl_relu *)d->attr)->slope, (double)acts[i].slope));
+            return d->op == acts[i].op &&
+                   (d->op != &tl_op_relu || same(((const tl_relu *)d->attr)->slope, (double)acts[i].slope));
     return false;
 }
 
@@ -117,9 +120,11 @@ static bool is_layer(const tl_graph *g, const tl_node *d, const char *type, cons
     if (!strcmp(type, "max")) return is_max(d, rest);
     if (!strcmp(type, "act")) return is_act(d, rest);
     if (!strcmp(type, "drop"))
-        return d->op == &tl_op_dropout && same(((const tl_dropout *)d->attr)->rate, atof(rest)) && ((const tl_dropout *)d->attr)->whole;
+        return d->op == &tl_op_dropout && same(((const tl_dropout *)d->attr)->rate, atof(rest)) &&
+               ((const tl_dropout *)d->attr)->whole;
     if (!strcmp(type, "bn"))
-        return d->op == &tl_op_bn && same(((const tl_bn *)d->attr)->eps, 1e-3) && same(((const tl_bn *)d->attr)->momentum, atof(rest));
+        return d->op == &tl_op_bn && same(((const tl_bn *)d->attr)->eps, 1e-3) &&
+               same(((const tl_bn *)d->attr)->momentum, atof(rest));
     return d->op == tl_op_find(type);
 }
 
@@ -147,7 +152,8 @@ static void check_line(matcher *m, const net_row *r, char *line)
     int i = find(m, name, type, line + skip, in, nx);
     if (i < 0) fail_msg("%s %s: no layer '%s' (%s)", r->name, r->variant, name, type);
     const tl_node *d = &m->g->node[i];
-    if (d->nx != nx || memcmp(d->x, in, (size_t)nx * sizeof *in)) fail_msg("%s: '%s' reads other layers", r->name, name);
+    if (d->nx != nx || memcmp(d->x, in, (size_t)nx * sizeof *in))
+        fail_msg("%s: '%s' reads other layers", r->name, name);
     if (!is_layer(m->g, d, type, line + skip)) fail_msg("%s: '%s' is not %s %s", r->name, name, type, line + skip);
     m->seen[i] = true;
     memcpy(m->at[m->n].name, name, sizeof name);
@@ -244,8 +250,8 @@ static void test_every_option(void **state)
         for (int o = 0; o < ALL; o++) {
             tl_arena *a = tl_arena_new();
             const tl_activation relu6 = { &tl_op_relu, { .relu = { .max = 6 } } };
-            tl_backbone_conf c = { .bn = o & BN, .bias = o & BIAS, .pooling = o & POOLING, .all_projections = o & PROJECTIONS,
-                                   .alpha = o & SMALL ? 0.5f : 0 };
+            tl_backbone_conf c = { .bn = o & BN, .bias = o & BIAS, .pooling = o & POOLING,
+                                   .all_projections = o & PROJECTIONS, .alpha = o & SMALL ? 0.5f : 0 };
             if (o & BN) c.act = relu6;
             tl_pyramid p;
             int size = o & SMALL ? 64 : 224;
@@ -283,7 +289,8 @@ static void test_every_head(void **state)
         }
 }
 
-/* Not the original's; its counts are those of the published weights (without the classifier) and the paper's 407 million MACs. */
+/* Not the original's; its counts are those of the published weights (without the classifier) and the paper's 407
+ * million MACs. */
 static void test_lite(void **state)
 {
     (void)state;
@@ -311,7 +318,8 @@ static void test_widths(void **state)
         tl_pyramid p;
         ok(tl_backbone_find(rows[i].arch, 0, &b));
         tl_graph *g = build(a, b, &(tl_backbone_conf){ .bn = true, .alpha = rows[i].alpha }, 3, 224, &p);
-        if (tl_graph_params(g) != rows[i].params) fail_msg("%s %g: %zu parameters", rows[i].arch, (double)rows[i].alpha, tl_graph_params(g));
+        if (tl_graph_params(g) != rows[i].params)
+            fail_msg("%s %g: %zu parameters", rows[i].arch, (double)rows[i].alpha, tl_graph_params(g));
         tl_arena_free(a);
     }
 }

@@ -1,7 +1,7 @@
 /* test_op.c - every operation: values, gradients, ONNX both ways, pruning. SPDX-License-Identifier: MIT
  *
- * A new operation needs two cases in op_cases.h and one reference in reference.h; the rest is generic. The last tests give the
- * checkers wrong operations, which they must catch. */
+ * A new operation needs two cases in op_cases.h and one reference in reference.h. The last tests give the checkers
+ * wrong operations, which they must catch. */
 #include "support.h"
 #include "field.h"
 #include "op_cases.h"
@@ -207,13 +207,14 @@ static tl_status check_onnx(tl_arena *a, const op_case *k)
     TL_TRY(tl_graph_from_onnx(m, a, &back));
     TL_TRY(answer(a, g, k->x[0].n, &want));
     TL_TRY(answer(a, back, k->x[0].n, &got));
-    TL_CHECK(k->op != &tl_op_dropout || !memcmp(back->node[1].attr, g->node[1].attr, sizeof(tl_dropout)), TL_EARG, "other attributes");
+    TL_CHECK(k->op != &tl_op_dropout || !memcmp(back->node[1].attr, g->node[1].attr, sizeof(tl_dropout)), TL_EARG,
+             "other attributes");
     TL_CHECK(g->n == back->n && difference(want, got) == 0, TL_EARG, "%d nodes became %d, results differ by %g",
              g->n, back->n, difference(want, got));
     return TL_OK;
 }
 
-/* Between convolutions, whose channels are pruned. Left out is what makes something of zeros: masked is not absent there. */
+/* Between convolutions, whose channels are pruned; without ops that make something of a masked channel's zeros. */
 static tl_status check_pruning(tl_arena *a, const op_case *k)
 {
     const tl_prune_opts opts = { .threshold = 0.9f, .granularity = 1, .min = 1, .equalization = TL_EQ_INTERSECTION };
@@ -267,7 +268,6 @@ static void all(check *f)
 }
 
 /* ---- Tests ------------------------------------------------------------------------------------ */
-
 static void values_match_the_definition(void **state) { (void)state; all(check_values); }
 static void gradients_match_finite_differences(void **state) { (void)state; all(check_gradients); }
 static void onnx_brings_back_the_same(void **state) { (void)state; all(check_onnx); }
@@ -384,15 +384,16 @@ static void dropout_can_drop_whole_pictures(void **state)
     tl_arena_free(a);
 }
 
-/* x * sigmoid(x) in a file is one operation, unless somebody else reads the sigmoid. */
+/* In a file it is x * sigmoid(x), unless somebody else reads the sigmoid. */
 static void swish_is_found_in_two_nodes(void **state)
 {
     (void)state;
     for (int others = 0; others < 2; others++) {
         tl_arena *a = tl_arena_new();
         tl_graph *g = tl_graph_new(a), *back;
-        tl_val x = OP(g, "x", input, NO_INPUT, 3, 4, 4), s = OP(g, "s", sigmoid, IN(x), 0), y = OP(g, "y", mul, IN(s, x), 0);
         tl_onnx *m;
+        tl_val x = OP(g, "x", input, NO_INPUT, 3, 4, 4), s = OP(g, "s", sigmoid, IN(x), 0);
+        tl_val y = OP(g, "y", mul, IN(s, x), 0);
         if (others) OP(g, "sum", add, IN(y, s), 0);
         ok(tl_graph_to_onnx(g, a, 0, false, &m));
         ok(tl_graph_from_onnx(m, a, &back));

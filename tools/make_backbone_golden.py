@@ -3,16 +3,17 @@
 
     tools/make_backbone_golden.py backbone_layers.tsv > test/data/backbones.txt
 
-A network is a line `= NAME VARIANT PARAMETERS MACS`, then a line per layer: name, type, what its type has, and `< INPUTS`
-where it does not read just the line before. Types and what they have:
+A network is a line `= NAME VARIANT PARAMETERS MACS`, then a line per layer: name, type, what its type has, and
+`< INPUTS` where it does not read just the line before. Types and what they have:
     conv, dw  kernel stride pad+extra cin cout size bias parameters     bn  momentum
     max       kernel stride size                                        drop  rate
     act       name of the activation                                    add, concat, mul, gap
 
-Padding layers are the padding of the convolution after them; the average pool at the end of pooled ResNets is left out (see
-lib/net/backbone/resnet.c). The list was made by a tool that could not see through a Reshape: where the squeezing convolution of
-a squeeze-and-excite has no input channels and no parameters, they are put in, and its activations, which the original hides
-inside the convolutions, become lines of their own. With them EfficientNet-B0 has Keras's 4,049,564 parameters.
+Padding layers are the padding of the convolution after them; the average pool at the end of pooled ResNets is left out
+(see lib/net/backbone/resnet.c). The list was made by a tool that could not see through a Reshape: where the squeezing
+convolution of a squeeze-and-excite has no input channels and no parameters, they are put in, and its activations,
+which the original hides inside the convolutions, become lines of their own. With them EfficientNet-B0 has Keras's
+4,049,564 parameters.
 """
 import ast
 import csv
@@ -47,8 +48,8 @@ class Net:
             params = cin * cout * k * k + cout * bias
         self.params += params
         self.macs += k * k * (1 if depthwise else cin) * cout * size * size
-        self.put(row["layer"], inputs, "dw" if depthwise else "conv", k, stride, f"{before}+{after - before}", cin, cout,
-                 size, int(bias), params)
+        self.put(row["layer"], inputs, "dw" if depthwise else "conv", k, stride, f"{before}+{after - before}", cin,
+                 cout, size, int(bias), params)
         inside = next((a for end, a in INSIDE.items() if row["layer"].endswith(end)), None)
         if inside:
             self.alias[row["layer"]] = "activation_in_" + row["layer"]

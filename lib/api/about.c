@@ -93,8 +93,8 @@ static tl_status list_backbones(tl_text *t)
         const tl_backbone *b = tl_backbone_at(i);
         measured m;
         TL_TRY(measure(b, &m));
-        tl_textf(t, "  %-17s %10.2fM %11.0fM  %-14s  %s\n", tl_backbone_name(b, name), (double)m.params / 1e6, m.macs / 1e6,
-                 m.strides, b->brief);
+        tl_textf(t, "  %-17s %10.2fM %11.0fM  %-14s  %s\n", tl_backbone_name(b, name), (double)m.params / 1e6,
+                 m.macs / 1e6, m.strides, b->brief);
     }
     return TL_OK;
 }
@@ -187,16 +187,18 @@ static tl_status page_ops(tl_text *t)
 static tl_status page_backbones(tl_text *t)
 {
     char name[32];
-    tl_textf(t, "# Backbones\n\nPrinted by `tlc docs` from the backbone table. Parameters (running statistics included) and "
-                "MACs at 224x224, with batch norm, without biases, pooling and the head. Strides are those of the feature "
-                "maps that a head can read.\n\n| name | arch | n_layers | parameters | MACs | strides | |\n"
-                "|---|---|---|---|---|---|---|\n");
+    tl_textf(
+        t,
+        "# Backbones\n\nPrinted by `tlc docs` from the backbone table. Parameters (running statistics included) and "
+        "MACs at 224x224, with batch norm, without biases, pooling and the head. Strides are those of the feature "
+        "maps that a head can read.\n\n| name | arch | n_layers | parameters | MACs | strides | |\n"
+        "|---|---|---|---|---|---|---|\n");
     for (int i = 0; tl_backbone_at(i); i++) {
         const tl_backbone *b = tl_backbone_at(i);
         measured m;
         TL_TRY(measure(b, &m));
-        tl_textf(t, "| %s | `%s` | %d | %zu | %.0f | %s | %s |\n", tl_backbone_name(b, name), b->arch, b->layers, m.params,
-                 m.macs, m.strides, b->brief);
+        tl_textf(t, "| %s | `%s` | %d | %zu | %.0f | %s | %s |\n", tl_backbone_name(b, name), b->arch, b->layers,
+                 m.params, m.macs, m.strides, b->brief);
     }
     return TL_OK;
 }

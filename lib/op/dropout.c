@@ -1,8 +1,9 @@
 /* dropout - in training, zero a share of the values and scale up the rest; else nothing. SPDX-License-Identifier: MIT
  *
- * Srivastava et al. 2014. With `whole` all values of a picture fall together: stochastic depth (Huang et al. 2016), which skips
- * a residual block for that picture. What falls depends on (seed of the step and node, position) only. ONNX has no attribute
- * for `whole`, and needs none to infer; so that training goes on as it was, the name of the constant holding the rate tells. */
+ * Srivastava et al. 2014. With `whole` all values of a picture fall together: stochastic depth (Huang et al. 2016),
+ * which skips a residual block for that picture. What falls depends on (seed of the step and node, position) only.
+ * ONNX has no attribute for `whole`, and needs none to infer; so that training goes on as it was, the name of the
+ * constant holding the rate tells. */
 #include "ops.h"
 #include "rng.h"
 #include <string.h>
@@ -61,8 +62,8 @@ static tl_status onnx_in(const tl_onnx_view *v, void *attr, const tl_onnx_tensor
 }
 
 const tl_op tl_op_dropout = {
-    .name = "dropout", .brief = "random zeros in training", .min_in = 1, .max_in = 1, .field = fields, .attr_size = sizeof(tl_dropout),
-    .y_in_x = true, .dx_in_dy = true, .passes_when_inferring = true,
+    .name = "dropout", .brief = "random zeros in training", .min_in = 1, .max_in = 1, .field = fields,
+    .attr_size = sizeof(tl_dropout), .y_in_x = true, .dx_in_dy = true, .passes_when_inferring = true,
     .shape = tl_shape_same, .forward = forward, .backward = backward, .flow = tl_flow_same, .int8 = TL_INT8_SAME_SCALE,
     .onnx = { "Dropout" }, .onnx_out = onnx_out, .onnx_in = onnx_in,
 };

@@ -1,7 +1,7 @@
 /* gap - global average pooling: the mean of each channel. SPDX-License-Identifier: MIT
  *
- * Here vectors are 1x1 maps. ONNX tells the two apart: what goes into Gemm and Softmax is N x C, what goes into Conv, or is
- * multiplied with a map, is N x C x 1 x 1. */
+ * Here vectors are 1x1 maps. ONNX tells the two apart: what goes into Gemm and Softmax is N x C, what goes into Conv,
+ * or is multiplied with a map, is N x C x 1 x 1. */
 #include "ops.h"
 #include <string.h>
 

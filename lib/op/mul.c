@@ -1,7 +1,9 @@
-/* mul - the product of two maps, or of a map and a gate: one number per picture and channel. SPDX-License-Identifier: MIT
+/* mul - the product of two maps, or of a map and a gate: one number per channel. SPDX-License-Identifier: MIT
  *
- *   y[n,c,h,w] = x[n,c,h,w] * s[n,c]: how a squeeze-and-excite weighs channels (Hu et al. 2017). Either input may be the gate.
- *   ds[n,c] = sum over h,w of dy * x. */
+ *   y[n,c,h,w] = x[n,c,h,w] * s[n,c]
+ *   ds[n,c] = sum over h,w of dy * x
+ *
+ * How a squeeze-and-excite weighs channels (Hu et al. 2017). Either input may be the gate. */
 #include "ops.h"
 
 /* The map, when the other input is a gate; both are maps: the first. */
@@ -14,8 +16,8 @@ static tl_status shape(const void *attr, int nx, const tl_shape *x, tl_shape *y,
     tl_shape s = x[!map];
     (void)attr; (void)nx; (void)p;
     TL_CHECK(tl_same(x[0], x[1]) || (s.h == 1 && s.w == 1 && s.c == x[map].c && s.n == x[map].n), TL_ESHAPE,
-             TL_SHAPE_FMT " times " TL_SHAPE_FMT ": want two maps alike, or a map and one number per channel", TL_SHAPE(x[0]),
-             TL_SHAPE(x[1]));
+             TL_SHAPE_FMT " times " TL_SHAPE_FMT ": want two maps alike, or a map and one number per channel",
+             TL_SHAPE(x[0]), TL_SHAPE(x[1]));
     *y = x[map];
     return TL_OK;
 }

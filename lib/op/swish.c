@@ -1,7 +1,7 @@
 /* swish - y = x * sigmoid(x), also called SiLU. SPDX-License-Identifier: MIT
  *
- * Ramachandran et al. 2017. ONNX has it only since opset 24, so it is written as two nodes, Sigmoid and Mul; the reader puts
- * the two together again because of self_gate. */
+ * Ramachandran et al. 2017. ONNX has it only since opset 24, so it is written as two nodes, Sigmoid and Mul; the
+ * reader puts the two together again because of self_gate. */
 #include "ops.h"
 
 static tl_status forward(tl_io *io)

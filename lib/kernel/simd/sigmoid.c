@@ -1,8 +1,8 @@
 /* sigmoid.c - sigmoid, swish, and maps times a gate per channel. SPDX-License-Identifier: MIT
  *
- * The exponential is of the classic kind (Cody and Waite 1980): x = k ln 2 + r with |r| <= ln 2 / 2, ln 2 in two parts so that
- * r is exact, a polynomial for exp(r), and k put into the exponent's bits. Only -|x| is ever raised, so nothing overflows; the
- * results are within 3 units of the last place. */
+ * The exponential is of the classic kind (Cody and Waite 1980): x = k ln 2 + r with |r| <= ln 2 / 2, ln 2 in two
+ * parts so that r is exact, a polynomial for exp(r), and k put into the exponent's bits. Only -|x| is ever raised, so
+ * nothing overflows; the results are within 3 units of the last place. */
 #include "simd.h"
 
 /* exp(x) for -87 <= x <= 0. NaN stays NaN. */

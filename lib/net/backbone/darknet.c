@@ -1,8 +1,10 @@
-/* darknet.c - Redmon and Farhadi: Darknet-19 of "YOLO9000" (2016), Darknet-53 of "YOLOv3" (2018). SPDX-License-Identifier: MIT
+/* darknet.c - Redmon and Farhadi: Darknet-19 of "YOLO9000" (2016), Darknet-53 of "YOLOv3" (2018).
+ * SPDX-License-Identifier: MIT
  *
- * Leaky ReLU of slope 0.1; layers end in "_lrelu" whatever the activation is. Five blocks, each of half the resolution; stride
- * 32. In Darknet-19 a max pool halves, and 3x3 convolutions alternate with 1x1 ones of half the width. In Darknet-53 a
- * convolution of stride 2 halves, and residual pairs of 1x1 and 3x3 convolutions follow. Frozen block 0 is conv1, i is block i. */
+ * Leaky ReLU of slope 0.1; layers end in "_lrelu" whatever the activation is. Five blocks, each of half the resolution;
+ * the stride is 32. In Darknet-19 a max pool halves, and 3x3 convolutions alternate with 1x1 ones of half the width. In
+ * Darknet-53 a convolution of stride 2 halves, and residual pairs of 1x1 and 3x3 convolutions follow. Frozen block 0 is
+ * conv1, i is block i. */
 #include "net.h"
 
 static tl_val conv(tl_graph *g, tl_val x, const tl_backbone_conf *c, const char *name, int out, int k, int stride)
@@ -54,7 +56,7 @@ static tl_val head(tl_graph *g, tl_val x, const tl_backbone_conf *c, int classes
 }
 
 const tl_backbone tl_backbone_darknet[] = {
-    { "darknet", 19, "18 convolutions in six stages", build, head, { 0, 1, 3, 3, 5, 5 } }, /* without the 1x1 classifier */
+    { "darknet", 19, "18 convolutions in six stages", build, head, { 0, 1, 3, 3, 5, 5 } },
     { "darknet", 53, "23 residual blocks", build, head, { 1, 1, 2, 8, 8, 4 } },
     { 0 },
 };

@@ -1,8 +1,8 @@
 /* googlenet.c - Szegedy et al. 2014, "Going Deeper with Convolutions" (Inception v1). SPDX-License-Identifier: MIT
  *
- * Nine inception modules, each four branches side by side: 1x1, 3x3, 5x5 and pooling. Pools between stages are 2x2, and there
- * is no response normalization, as in the original toolkit. Stride 16; its own head adds pool4 before module 5a, which makes
- * it 32. Frozen block 0 is what comes before the modules, 1 to 9 are the modules. */
+ * Nine inception modules, each four branches side by side: 1x1, 3x3, 5x5 and pooling. Pools between stages are 2x2,
+ * and there is no response normalization, as in the original toolkit. Stride 16; its own head adds pool4 before
+ * module 5a, which makes it 32. Frozen block 0 is what comes before the modules, 1 to 9 are the modules. */
 #include "net.h"
 
 typedef struct { const char *name; int n1, n3_reduce, n3, n5_reduce, n5, pool_proj; } module;
@@ -44,9 +44,11 @@ static tl_val stem(tl_graph *g, tl_val x, const tl_backbone_conf *c, tl_pyramid 
 static void build(tl_graph *g, tl_val x, const tl_backbone *self, const tl_backbone_conf *c, tl_pyramid *out)
 {
     static const module row[] = {
-        { "3a", 64, 96, 128, 16, 32, 32 },     { "3b", 128, 128, 192, 32, 96, 64 },   { "4a", 192, 96, 208, 16, 48, 64 },
-        { "4b", 160, 112, 224, 24, 64, 64 },   { "4c", 128, 128, 256, 24, 64, 64 },   { "4d", 112, 144, 288, 32, 64, 64 },
-        { "4e", 256, 160, 320, 32, 128, 128 }, { "5a", 256, 160, 320, 32, 128, 128 }, { "5b", 384, 192, 384, 48, 128, 128 },
+        { "3a", 64, 96, 128, 16, 32, 32 },     { "3b", 128, 128, 192, 32, 96, 64 },
+        { "4a", 192, 96, 208, 16, 48, 64 },    { "4b", 160, 112, 224, 24, 64, 64 },
+        { "4c", 128, 128, 256, 24, 64, 64 },   { "4d", 112, 144, 288, 32, 64, 64 },
+        { "4e", 256, 160, 320, 32, 128, 128 }, { "5a", 256, 160, 320, 32, 128, 128 },
+        { "5b", 384, 192, 384, 48, 128, 128 },
     };
     int level = 3;
     (void)self;

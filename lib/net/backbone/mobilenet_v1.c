@@ -1,6 +1,7 @@
 /* mobilenet_v1.c - Howard et al. 2017, "MobileNets". SPDX-License-Identifier: MIT
  *
- * Thirteen blocks of a depthwise 3x3 and a pointwise 1x1 convolution; stride 32. Frozen block 0 is conv1, i is block i. */
+ * Thirteen blocks of a depthwise 3x3 and a pointwise 1x1 convolution; stride 32. Frozen block 0 is conv1,
+ * i is block i. */
 #include "net.h"
 
 static void build(tl_graph *g, tl_val x, const tl_backbone *self, const tl_backbone_conf *c, tl_pyramid *out)
@@ -19,7 +20,8 @@ static void build(tl_graph *g, tl_val x, const tl_backbone *self, const tl_backb
         int in = tl_channels(g, x), stride = row[i - 1].stride;
         g->block = i;
         if (stride == 2) out->at[level++] = x;
-        x = tl_conv_bn(g, x, c, tl_name(g, "conv_dw_%d", i), tl_name(g, "conv_dw_%d_bn", i), (tl_conv_spec){ in, 3, stride, in });
+        x = tl_conv_bn(g, x, c, tl_name(g, "conv_dw_%d", i), tl_name(g, "conv_dw_%d_bn", i),
+                       (tl_conv_spec){ in, 3, stride, in });
         x = tl_activate(g, x, tl_name(g, "conv_dw_%d_relu", i), c->act);
         x = tl_conv_bn(g, x, c, tl_name(g, "conv_pw_%d", i), tl_name(g, "conv_pw_%d_bn", i),
                        (tl_conv_spec){ (int)((float)row[i - 1].out * alpha), 1, 1, 1 });

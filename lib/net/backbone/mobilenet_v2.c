@@ -1,8 +1,8 @@
 /* mobilenet_v2.c - Sandler et al. 2018, "Inverted Residuals and Linear Bottlenecks". SPDX-License-Identifier: MIT
  *
  * Seventeen blocks: expand 1x1, depthwise 3x3, project 1x1 without activation; stride 32. The last map of a
- * stride is the expansion in the block that halves it: what the original's detectors read. Frozen block 0 is conv1, b + 1 is
- * block b, 18 is the last convolution. */
+ * stride is the expansion in the block that halves it: what the original's detectors read. Frozen block 0 is conv1,
+ * b + 1 is block b, 18 is the last convolution. */
 #include "net.h"
 
 /* The nearest multiple of 8, but at least 8, and never more than 10 % below. */
@@ -14,20 +14,24 @@ static int divisible(float channels)
 }
 
 /* *wide: the block's expanded map, before it is halved. */
-static tl_val block(tl_graph *g, tl_val x, const tl_backbone_conf *c, int b, int expand, int out, int stride, tl_val *wide)
+static tl_val block(tl_graph *g, tl_val x, const tl_backbone_conf *c, int b, int expand, int out, int stride,
+                    tl_val *wide)
 {
     const char *at = b ? tl_name(g, "block_%d", b) : "expanded_conv";
     int in = tl_channels(g, x), mid = in * expand;
     tl_val y = x;
     g->block = b + 1;
     if (b) {
-        y = tl_conv_bn(g, y, c, tl_name(g, "%s_expand", at), tl_name(g, "%s_expand_bn", at), (tl_conv_spec){ mid, 1, 1, 1 });
+        y = tl_conv_bn(g, y, c, tl_name(g, "%s_expand", at), tl_name(g, "%s_expand_bn", at),
+                       (tl_conv_spec){ mid, 1, 1, 1 });
         y = tl_activate(g, y, tl_name(g, "re_lu_%d", b + 1), c->act);
     }
     *wide = y;
-    y = tl_conv_bn(g, y, c, tl_name(g, "%s_depthwise", at), tl_name(g, "%s_depthwise_bn", at), (tl_conv_spec){ mid, 3, stride, mid });
+    y = tl_conv_bn(g, y, c, tl_name(g, "%s_depthwise", at), tl_name(g, "%s_depthwise_bn", at),
+                   (tl_conv_spec){ mid, 3, stride, mid });
     y = tl_activate(g, y, tl_name(g, "%s_relu", at), c->act);
-    y = tl_conv_bn(g, y, c, tl_name(g, "%s_project", at), tl_name(g, "%s_project_bn", at), (tl_conv_spec){ out, 1, 1, 1 });
+    y = tl_conv_bn(g, y, c, tl_name(g, "%s_project", at), tl_name(g, "%s_project_bn", at),
+                   (tl_conv_spec){ out, 1, 1, 1 });
     if (stride != 1 || in != out) return y;
     if (c->all_projections)
         x = OP(g, tl_name(g, "%s_projected_inputs", at), conv2d, IN(x), .out = out, .k = 1, .nobias = true);
@@ -37,7 +41,8 @@ static tl_val block(tl_graph *g, tl_val x, const tl_backbone_conf *c, int b, int
 static void build(tl_graph *g, tl_val x, const tl_backbone *self, const tl_backbone_conf *conf, tl_pyramid *out)
 {
     static const struct { int expand, out, n, stride; } row[] = {
-        { 1, 16, 1, 1 }, { 6, 24, 2, 2 }, { 6, 32, 3, 2 }, { 6, 64, 4, 2 }, { 6, 96, 3, 1 }, { 6, 160, 3, 2 }, { 6, 320, 1, 1 },
+        { 1, 16, 1, 1 }, { 6, 24, 2, 2 },  { 6, 32, 3, 2 },  { 6, 64, 4, 2 },
+        { 6, 96, 3, 1 }, { 6, 160, 3, 2 }, { 6, 320, 1, 1 },
     };
     tl_backbone_conf own = *conf;
     const tl_backbone_conf *c = &own;
@@ -56,7 +61,8 @@ static void build(tl_graph *g, tl_val x, const tl_backbone *self, const tl_backb
             if (stride == 2) out->at[level++] = wide;
         }
     g->block = 18;
-    x = tl_conv_bn(g, x, c, "conv_1", "conv_1_bn", (tl_conv_spec){ alpha > 1 ? divisible(1280 * alpha) : 1280, 1, 1, 1 });
+    x = tl_conv_bn(g, x, c, "conv_1", "conv_1_bn",
+                   (tl_conv_spec){ alpha > 1 ? divisible(1280 * alpha) : 1280, 1, 1, 1 });
     out->at[level] = tl_activate(g, x, "re_lu_head", c->act);
     g->block = -1;
     out->lo = 1;

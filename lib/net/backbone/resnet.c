@@ -1,13 +1,16 @@
-/* resnet.c - He et al. 2015, "Deep Residual Learning for Image Recognition", in the original toolkit's form. SPDX-License-Identifier: MIT
+/* resnet.c - He et al. 2015, "Deep Residual Learning for Image Recognition", in the original toolkit's form.
+ * SPDX-License-Identifier: MIT
  *
- * Stages 1 to 4, units a, b, c, ...; the stage's stride is on the first convolution of unit a and its shortcut. Without max
- * pooling the strides are 2,2,2,1 (16 in all), with it 1,2,2,2 after the pool (32). Left out on purpose: with pooling the original
- * ends in a 7x7 average pool padded by 3, which at 224 pixels averages only the upper left 4x4 of the last 7x7 map.
+ * Stages 1 to 4, units a, b, c, ...; the stage's stride is on the first convolution of unit a and its shortcut.
+ * Without max pooling the strides are 2,2,2,1 (16 in all), with it 1,2,2,2 after the pool (32). Left out on purpose:
+ * with pooling the original ends in a 7x7 average pool padded by 3, which at 224 pixels averages only the upper left
+ * 4x4 of the last 7x7 map.
  *
  * Frozen block 0 is conv1, 1 to 4 are the stages. */
 #include "net.h"
 
-static tl_val unit(tl_graph *g, tl_val x, const tl_backbone_conf *c, int stage, int u, int width, int stride, bool bottleneck, bool project)
+static tl_val unit(tl_graph *g, tl_val x, const tl_backbone_conf *c, int stage, int u, int width, int stride,
+                   bool bottleneck, bool project)
 {
     static const char *const sub = "abcdefghijklmnopqrstuvwxyz";
     const char *at = tl_name(g, "block_%d%c", stage, sub[u]);
@@ -19,7 +22,8 @@ static tl_val unit(tl_graph *g, tl_val x, const tl_backbone_conf *c, int stage, 
         if (i < n) y = tl_activate(g, y, tl_name(g, "%s_relu_%d", at, i), c->act);
     }
     if (project)
-        x = tl_conv_bn(g, x, c, tl_name(g, "%s_conv_shortcut", at), tl_name(g, "%s_bn_shortcut", at), (tl_conv_spec){ out, 1, stride, 1 });
+        x = tl_conv_bn(g, x, c, tl_name(g, "%s_conv_shortcut", at), tl_name(g, "%s_bn_shortcut", at),
+                       (tl_conv_spec){ out, 1, stride, 1 });
     y = OP(g, tl_name(g, "%s_add", at), add, IN(y, x), 0);
     return tl_activate(g, y, tl_name(g, "%s_relu", at), c->act);
 }

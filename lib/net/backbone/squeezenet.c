@@ -13,15 +13,20 @@ static tl_val fire(tl_graph *g, tl_val x, int i, int squeeze, int expand, tl_act
 {
     const char *at = tl_name(g, "fire%d", i);
     g->block = i - 1;
-    x = conv_relu(g, x, tl_name(g, "%s_squeeze_conv", at), tl_name(g, "%s_squeeze", at), act, (tl_conv_spec){ squeeze, 1, 1, 1 });
-    tl_val a = conv_relu(g, x, tl_name(g, "%s_expand_conv1x1", at), tl_name(g, "%s_expand_1x1", at), act, (tl_conv_spec){ expand, 1, 1, 1 });
-    tl_val b = conv_relu(g, x, tl_name(g, "%s_expand_conv3x3", at), tl_name(g, "%s_expand_3x3", at), act, (tl_conv_spec){ expand, 3, 1, 1 });
+    x = conv_relu(g, x, tl_name(g, "%s_squeeze_conv", at), tl_name(g, "%s_squeeze", at), act,
+                  (tl_conv_spec){ squeeze, 1, 1, 1 });
+    tl_val a = conv_relu(g, x, tl_name(g, "%s_expand_conv1x1", at), tl_name(g, "%s_expand_1x1", at), act,
+                         (tl_conv_spec){ expand, 1, 1, 1 });
+    tl_val b = conv_relu(g, x, tl_name(g, "%s_expand_conv3x3", at), tl_name(g, "%s_expand_3x3", at), act,
+                         (tl_conv_spec){ expand, 3, 1, 1 });
     return OP(g, at, concat, IN(a, b), 0);
 }
 
 static void build(tl_graph *g, tl_val x, const tl_backbone *self, const tl_backbone_conf *c, tl_pyramid *out)
 {
-    static const struct { int squeeze, expand; } row[] = { { 16, 64 }, { 16, 64 }, { 32, 128 }, { 32, 128 }, { 48, 192 }, { 48, 192 }, { 64, 256 }, { 64, 256 } };
+    static const struct { int squeeze, expand; } row[] = {
+        { 16, 64 }, { 16, 64 }, { 32, 128 }, { 32, 128 }, { 48, 192 }, { 48, 192 }, { 64, 256 }, { 64, 256 }
+    };
     int level = 1;
     (void)self;
     g->block = 0;

@@ -1,7 +1,7 @@
 /* vgg.c - Simonyan and Zisserman 2014, "Very Deep Convolutional Networks". SPDX-License-Identifier: MIT
  *
- * Five stages of 3x3 convolutions; stride 16. Stages 2 to 5 begin with a convolution of stride 2, or with pooling after a
- * max pool. Frozen block i is stage i. */
+ * Five stages of 3x3 convolutions; stride 16. Stages 2 to 5 begin with a convolution of stride 2, or with pooling
+ * after a max pool. Frozen block i is stage i. */
 #include "net.h"
 
 static void build(tl_graph *g, tl_val x, const tl_backbone *self, const tl_backbone_conf *c, tl_pyramid *out)
