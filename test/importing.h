@@ -18,26 +18,36 @@ static inline tl_status import_file(const tl_importer *with, tl_arena *a, const 
     return with->read(a, path, file, out);
 }
 
-/* The input that the golden answers belong to; tools/make_tflite_golden.py and make_darknet_golden.py have the same. */
+/* The input that the golden answers belong to; tools/make_tflite_golden.py and make_darknet_golden.py have the
+ * same. */
 static inline void golden_picture(float *f, size_t n)
 {
     for (size_t i = 0; i < n; i++) f[i] = (float)((i * 37 + 11) % 101) / 50 - 1;
 }
 
-/* What the network gives at `node` for that input, times scale plus shift. */
-static inline tl_tensor golden_run(tl_arena *a, const tl_model *m, int node, float scale, float shift)
+/* What the network gives at `node` for that input. */
+static inline tl_tensor golden_run(tl_arena *a, const tl_model *m, int node)
 {
     tl_plan *p;
     ok(tl_plan_new(m->g, a, &(tl_plan_conf){ .batch = 1, .constant = true, .keep = &(tl_val){ node }, .nkeep = 1 }, &p));
     tl_tensor x = tl_plan_value(p, m->image);
     golden_picture(x.f, tl_count(x.s));
-    for (size_t i = 0; i < tl_count(x.s); i++) x.f[i] = x.f[i] * scale + shift;
     ok(tl_plan_forward(p));
     return tl_plan_value(p, (tl_val){ node });
 }
 
-/* A line of a golden file holds a name and values at equal steps: the largest difference, relative to the largest value. The line
- * is used up; -1: it is not of this name. */
+/* The model as it comes back from a file of ours: what is imported can be kept. */
+static inline tl_model *kept(tl_arena *a, const tl_model *m)
+{
+    tl_bytes file;
+    tl_model *back;
+    ok(tl_model_pack(m, a, &(tl_save_opts){ .half = false }, &file));
+    ok(tl_model_unpack(a, file, &back));
+    return back;
+}
+
+/* A line of a golden file holds a name and values at equal steps: the largest difference, relative to the largest
+ * value. The line is used up; -1: it is not of this name. */
 static inline double golden_difference(tl_tensor y, char *line, const char *name)
 {
     char *rest, *word = strtok_r(line, "\t\n", &rest);
@@ -55,7 +65,8 @@ static inline double golden_difference(tl_tensor y, char *line, const char *name
 }
 
 /* These bytes, given under this name, fail with the status and a message that has the words in it. */
-static inline void refused(const tl_importer *with, const char *path, const void *bytes, size_t n, tl_status want, const char *words)
+static inline void refused(const tl_importer *with, const char *path, const void *bytes, size_t n, tl_status want,
+                           const char *words)
 {
     tl_arena *a = tl_arena_new();
     tl_foreign out = { .note = "" };
@@ -64,13 +75,30 @@ static inline void refused(const tl_importer *with, const char *path, const void
     assert_non_null(copy);
     if (n) memcpy(copy, bytes, n);
     tl_status s = with->read(a, path, (tl_bytes){ copy, n }, &out);
-    if (s != want || !strstr(tl_errmsg(), words)) fail_msg("'%s' in: %d %s", words, (int)s, s ? tl_errmsg() : "it was read");
+    if (s != want || !strstr(tl_errmsg(), words))
+        fail_msg("'%s' in: %d %s", words, (int)s, s ? tl_errmsg() : "it was read");
     free(copy);
     tl_arena_free(a);
 }
 
-/* A file cut off anywhere, or with a byte changed anywhere, is read or refused; the sanitizers say whether in order. What is held in
- * memory follows the file's size. */
+/* Whichever allocation fails, reading fails with it. */
+static inline void survives_want(const tl_importer *with, const char *path)
+{
+    tl_status s = TL_ENOMEM;
+    for (long n = 0; s; n++) {
+        tl_arena *a = tl_arena_new();
+        tl_foreign out;
+        assert_non_null(a);
+        tl_oom_countdown = n;
+        s = import_file(with, a, path, &out);
+        tl_oom_countdown = -1;
+        assert_true(!s || s == TL_ENOMEM);
+        tl_arena_free(a);
+    }
+}
+
+/* A file cut off anywhere, or with a byte changed anywhere, is read or refused; the sanitizers say whether in
+ * order. What is held in memory follows the file's size. */
 static inline void survives_damage(const tl_importer *with, const char *path, tl_bytes file, size_t step)
 {
     uint8_t *copy = malloc(file.n);

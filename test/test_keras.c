@@ -17,7 +17,8 @@ static void check_row(const tl_foreign_tensor *t, char *line)
     assert_true(t->eps == strtof(strtok_r(NULL, "\t\n", &rest), NULL));
     for (size_t i = 0; i < tl_dims_count(t->dims); i++) {
         assert_non_null(value = strtok_r(NULL, "\t\n", &rest));
-        if (t->at[i] != strtof(value, NULL)) fail_msg("%s: value %zu is %.9g, not %s", t->name, i, (double)t->at[i], value);
+        if (t->at[i] != strtof(value, NULL))
+            fail_msg("%s: value %zu is %.9g, not %s", t->name, i, (double)t->at[i], value);
     }
     assert_null(strtok_r(NULL, "\t\n", &rest));
 }
@@ -56,7 +57,14 @@ static tl_bytes load(tl_arena *a, const char *name)
 /* The bytes of keras_ngc.h5 with some changed: what is looked for, how far behind it, and what to write there. */
 static void refuses_with_a_remedy(void **state)
 {
-    static const struct { const char *at; int n, by; const char *put; int size; tl_status s; const char *words; } cases[] = {
+    static const struct {
+        const char *at;
+        int n, by;
+        const char *put;
+        int size;
+        tl_status s;
+        const char *words;
+    } cases[] = {
         { "\211HDF", 4, 8, "\3", 1, TL_EUNSUP, "newer structures" },
         { "\211HDF", 4, 13, "\4", 1, TL_EUNSUP, "newer structures" },
         { "\211HDF", 4, 64, "\377\377\377\177", 4, TL_EFORMAT, "object header at byte" },
@@ -94,12 +102,19 @@ static void damaged_files_do_no_harm(void **state)
     tl_arena_free(a);
 }
 
+static void failing_allocations_do_no_harm(void **state)
+{
+    (void)state;
+    survives_want(&tl_importer_keras, IMPORT_DATA "keras_last.h5");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_what_keras_writes),
         cmocka_unit_test(refuses_with_a_remedy),
         cmocka_unit_test(damaged_files_do_no_harm),
+        cmocka_unit_test(failing_allocations_do_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,11 +47,15 @@ activation=relu
 size=3
 stride=1
 
+[maxpool]
+size=2
+stride=1
+
 [dropout]
 probability=.2
 
 [shortcut]
-from=-3
+from=-4
 activation=leaky
 
 [route]
@@ -64,7 +68,7 @@ layers=-1
 filters=6
 size=2
 stride=2
-activation=linear
+activation=swish
 
 [maxpool]
 size=2
@@ -72,7 +76,7 @@ stride=2
 
 [connected]
 output=7
-activation=leaky
+activation=logistic
 
 [connected]
 output=5

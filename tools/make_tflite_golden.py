@@ -48,7 +48,9 @@ def mean_net():
 
     x = y = keras.Input((9, 9, 1), batch_size=1, name="picture")
     y = L.Conv2D(6, 3, 2, "same", use_bias=False, activation="relu")(y)
-    y = L.MaxPooling2D(3, 1, "same")(y)
+    y = L.MaxPooling2D(2, 2, "same")(L.MaxPooling2D(3, 1, "same")(y))
+    z = L.GlobalAveragePooling2D(keepdims=True)(y)
+    y = L.Multiply()([y, L.Conv2D(6, 1, activation="sigmoid")(z)])
     y = L.LeakyReLU(0.25)(L.DepthwiseConv2D(2, depth_multiplier=2)(y))
     y = L.AveragePooling2D(2, 2)(y)
     return keras.Model(x, L.GlobalAveragePooling2D()(y))

@@ -1,4 +1,5 @@
-/* darknet_files.c - darknet's two files: the network as text, the weights as numbers. SPDX-License-Identifier: MIT */
+/* darknet_files.c - darknet's two files: the network as text, the weights as numbers. SPDX-License-Identifier: MIT
+ */
 #include "darknet_files.h"
 #include "text.h"
 #include <stdlib.h>
@@ -31,7 +32,8 @@ bool tl_cfg_knows(tl_bytes file)
             if (n < sizeof head - 1 && !strchr(" \t\r", file.p[i])) head[n++] = (char)file.p[i];
         i++;
         head[n] = 0;
-        if (n && head[0] != '#' && head[0] != ';') return !strncmp(head, "[net]", 5) || !strncmp(head, "[network]", 9);
+        if (n && head[0] != '#' && head[0] != ';')
+            return !strncmp(head, "[net]", 5) || !strncmp(head, "[network]", 9);
     }
     return false;
 }
@@ -120,23 +122,26 @@ tl_status tl_cfg_ints(const tl_cfg_section *s, const char *key, int max, int *ou
 
 /* ---- The weights ---- */
 
-typedef struct { int32_t major, minor, revision; } header;
+typedef struct {
+    int32_t major, minor, revision;
+} header;
 
 /* Since 0.2 the count of pictures has 64 bits, before 32. */
 static bool read_header(tl_bytes file, header *h, size_t *size)
 {
     if (file.n < 16) return false;
     memcpy(h, file.p, sizeof *h);
+    if (h->major < 0 || h->major > 2000 || h->minor < 0 || h->minor > 2000) return false;
     *size = h->major * 10 + h->minor >= 2 && h->major < 1000 && h->minor < 1000 ? 20 : 16;
-    return h->major >= 0 && h->major <= 2000 && h->minor >= 0 && h->minor <= 2000 && file.n >= *size;
+    return file.n >= *size;
 }
 
 bool tl_darknet_weights_knows(tl_bytes file)
 {
     header h;
     size_t size;
-    return read_header(file, &h, &size) && !h.major && h.minor >= 1 && h.minor <= 2 && h.revision >= 0 && h.revision < 100 &&
-           (file.n - size) % 4 == 0;
+    return read_header(file, &h, &size) && !h.major && h.minor >= 1 && h.minor <= 2 && h.revision >= 0 &&
+           h.revision < 100 && (file.n - size) % 4 == 0;
 }
 
 tl_status tl_darknet_weights_open(tl_bytes file, tl_darknet_weights *out)
@@ -144,7 +149,8 @@ tl_status tl_darknet_weights_open(tl_bytes file, tl_darknet_weights *out)
     header h;
     size_t size;
     TL_CHECK(read_header(file, &h, &size), TL_EFORMAT, "these are not darknet weights: no header of %d bytes", 16);
-    TL_CHECK((file.n - size) % 4 == 0, TL_EFORMAT, "the weights are cut off: %zu bytes are no whole numbers", file.n - size);
+    TL_CHECK((file.n - size) % 4 == 0, TL_EFORMAT, "the weights are cut off: %zu bytes are no whole numbers",
+             file.n - size);
     *out = (tl_darknet_weights){ file.p + size, (file.n - size) / 4, h.major > 1000 || h.minor > 1000 };
     return TL_OK;
 }
@@ -152,7 +158,8 @@ tl_status tl_darknet_weights_open(tl_bytes file, tl_darknet_weights *out)
 tl_status tl_darknet_take(tl_darknet_weights *w, tl_arena *a, size_t n, float **out)
 {
     TL_CHECK(w->left || !n, TL_EUNSUP, "the weights end before this layer");
-    TL_CHECK(n <= w->left, TL_EFORMAT, "the weights are cut off, or those of another network: %zu numbers are needed here, %zu are left", n,
+    TL_CHECK(n <= w->left, TL_EFORMAT,
+             "the weights are cut off, or those of another network: %zu numbers are needed here, %zu are left", n,
              w->left);
     float *to = tl_alloc_raw(a, n * sizeof *to);
     TL_NEW(to);

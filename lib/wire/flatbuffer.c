@@ -83,7 +83,7 @@ tl_fb_vector tl_fb_list(tl_fb_table t, int field, size_t size)
 tl_fb_vector tl_fb_text(tl_fb_table t, int field) { return tl_fb_list(t, field, 1); }
 
 int64_t tl_fb_int_at(tl_fb_vector v, size_t i) { return number(v.f, v.at + i * v.size, v.size); }
-float   tl_fb_float_at(tl_fb_vector v, size_t i) { return float_at(v.f, v.at + i * v.size); }
+float tl_fb_float_at(tl_fb_vector v, size_t i) { return float_at(v.f, v.at + i * v.size); }
 
 tl_fb_table tl_fb_table_at(tl_fb_vector v, size_t i)
 {

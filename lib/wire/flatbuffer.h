@@ -1,4 +1,5 @@
-/* flatbuffer.h - reading flatbuffers without their schema's generated code. SPDX-License-Identifier: MIT
+/* flatbuffer.h - reading flatbuffers without their schema's generated code.
+ * SPDX-License-Identifier: MIT
  *
  * A table is a place in the file; its vtable, another place, tells where in it each numbered field lies, if present. A field is
  * a number, or the distance to a string, a vector or another table. Numbers are little-endian.

@@ -1,17 +1,32 @@
-/* hdf5.c - reading the HDF5 files that Keras writes. SPDX-License-Identifier: MIT
+/* hdf5.c - reading the HDF5 files that Keras writes.
+ * SPDX-License-Identifier: MIT
  *
- * Every access goes through span(), which refuses what does not lie in the file. What points from one structure to the next can
- * form cycles in a hostile file: each walk has a budget. */
+ * Every access goes through span(), which refuses what does not lie in the file. What points from one structure to
+ * the next can form cycles in a hostile file: each walk has a budget. */
 #include "hdf5.h"
 #include <string.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers in the file are little-endian");
 
-enum { DATASPACE = 1, DATATYPE = 3, EXTERNAL = 7, LAYOUT = 8, ATTRIBUTE = 12, CONTINUATION = 16, SYMBOLS = 17 }; /* message types */
-enum { FLOAT = 1, STRING = 3, VARIABLE = 9 };                                                                    /* datatype classes */
+enum {
+    DATASPACE = 1,
+    DATATYPE = 3,
+    EXTERNAL = 7,
+    LAYOUT = 8,
+    ATTRIBUTE = 12,
+    CONTINUATION = 16,
+    SYMBOLS = 17
+};                                            /* message types */
+enum { FLOAT = 1, STRING = 3, VARIABLE = 9 }; /* datatype classes */
 
-typedef struct { const uint8_t *p; size_t n; } part;
-typedef struct { int class, size; const uint8_t *p; } type;
+typedef struct {
+    const uint8_t *p;
+    size_t n;
+} part;
+typedef struct {
+    int class, size;
+    const uint8_t *p;
+} type;
 
 static uint64_t num(const uint8_t *p, int bytes)
 {
@@ -27,20 +42,30 @@ static const uint8_t *span(const tl_h5 *h, uint64_t at, uint64_t n)
 
 static tl_status damaged(const char *what, uint64_t at)
 {
-    return tl_fail(TL_EFORMAT, "the HDF5 file is cut off or damaged: no proper %s at byte %llu", what, (unsigned long long)at);
+    return tl_fail(TL_EFORMAT, "the HDF5 file is cut off or damaged: no proper %s at byte %llu", what,
+                   (unsigned long long)at);
 }
 
 /* ---- Object headers: a list of messages ---- */
 
-typedef struct { int type, flags; part data; } message;
-typedef struct { const tl_h5 *h; part now, next[8]; int nnext, left; } messages;
+typedef struct {
+    int type, flags;
+    part data;
+} message;
+typedef struct {
+    const tl_h5 *h;
+    part now, next[8];
+    int nnext, left;
+} messages;
 
 static tl_status first(const tl_h5 *h, uint64_t object, messages *m)
 {
     const uint8_t *p = span(h, object, 16);
     if (!p) return damaged("object header", object);
-    TL_CHECK(p[0] == 1, TL_EUNSUP, "the HDF5 file uses newer structures than Keras writes (object header at byte %llu); "
-             "load it in Keras and save it again", (unsigned long long)object);
+    TL_CHECK(p[0] == 1, TL_EUNSUP,
+             "the HDF5 file uses newer structures than Keras writes (object header at byte %llu); "
+             "load it in Keras and save it again",
+             (unsigned long long)object);
     *m = (messages){ .h = h, .left = (int)num(p + 2, 2), .now.n = (size_t)num(p + 8, 4) };
     m->now.p = span(h, object + 16, m->now.n);
     return m->now.p ? TL_OK : damaged("object header", object);
@@ -76,9 +101,11 @@ static bool read_type(part d, type *out)
 {
     if (d.n < 8) return false;
     *out = (type){ d.p[0] & 15, (int)num(d.p + 4, 4), d.p };
-    if (out->class == FLOAT) { /* IEEE little-endian, told by the size of its exponent; others are not floats to us */
-        bool ieee = d.n >= 20 && !(d.p[1] & 65) && ((out->size == 4 && d.p[13] == 8) || (out->size == 8 && d.p[13] == 11) ||
-                                                    (out->size == 2 && d.p[13] == 5));
+    if (out->class ==
+        FLOAT) { /* IEEE little-endian, told by the size of its exponent; others are not floats to us */
+        bool ieee = d.n >= 20 && !(d.p[1] & 65) &&
+                    ((out->size == 4 && d.p[13] == 8) || (out->size == 8 && d.p[13] == 11) ||
+                     (out->size == 2 && d.p[13] == 5));
         if (!ieee) out->class = -1;
     }
     return out->size > 0;
@@ -100,7 +127,13 @@ static bool read_shape(part d, tl_h5_array *out)
 
 /* ---- Groups: a B-tree of nodes of (name, object), names in a heap ---- */
 
-typedef struct { const tl_h5 *h; part names; const char *want; size_t len, budget; uint64_t found; } search;
+typedef struct {
+    const tl_h5 *h;
+    part names;
+    const char *want;
+    size_t len, budget;
+    uint64_t found;
+} search;
 
 static tl_status search_leaf(search *s, uint64_t at)
 {
@@ -142,7 +175,9 @@ static tl_status search_group(const tl_h5 *h, uint64_t group, const char *name, 
         uint64_t heap = num(x.data.p + 8, 8);
         const uint8_t *p = span(h, heap, 32);
         if (!p || memcmp(p, "HEAP", 4)) return damaged("heap of names", heap);
-        search s = { .h = h, .want = name, .len = len, .budget = h->file.n / 64 + 16, .names.n = (size_t)num(p + 8, 8) };
+        search s = {
+            .h = h, .want = name, .len = len, .budget = h->file.n / 64 + 16, .names.n = (size_t)num(p + 8, 8)
+        };
         if (!(s.names.p = span(h, num(p + 24, 8), s.names.n))) return damaged("heap of names", heap);
         TL_TRY(search_tree(&s, num(x.data.p, 8), -1));
         *out = s.found;
@@ -164,7 +199,12 @@ tl_status tl_h5_child(const tl_h5 *h, uint64_t group, const char *path, uint64_t
 
 /* ---- Attributes ---- */
 
-typedef struct { const char *name; type type; tl_h5_array shape; part data; } attribute;
+typedef struct {
+    const char *name;
+    type type;
+    tl_h5_array shape;
+    part data;
+} attribute;
 
 static bool cut_off(part *rest, size_t n, size_t padded, part *out)
 {
@@ -186,7 +226,8 @@ static bool read_attribute(part d, attribute *out)
         if (!cut_off(&out->data, n, padded, &piece[i])) return false;
     }
     out->name = (const char *)piece[0].p;
-    return piece[0].n && !out->name[piece[0].n - 1] && read_type(piece[1], &out->type) && read_shape(piece[2], &out->shape);
+    return piece[0].n && !out->name[piece[0].n - 1] && read_type(piece[1], &out->type) &&
+           read_shape(piece[2], &out->shape);
 }
 
 /* A string of variable length: 4 bytes of length, then where it lies in a shared heap: address, number. */
@@ -212,14 +253,16 @@ static tl_status read_texts(tl_arena *a, tl_h5 *h, const attribute *t, tl_list *
 {
     size_t size = t->type.class == VARIABLE ? 16 : (size_t)t->type.size;
     if (!t->shape.n) return TL_OK; /* an empty list is one of numbers */
-    TL_CHECK(t->type.class == STRING || (t->type.class == VARIABLE && t->type.size == 16 && (t->type.p[1] & 15) == 1), TL_EFORMAT,
-             "the attribute '%s' of the HDF5 file is not text", t->name);
+    TL_CHECK(t->type.class == STRING ||
+                 (t->type.class == VARIABLE && t->type.size == 16 && (t->type.p[1] & 15) == 1),
+             TL_EFORMAT, "the attribute '%s' of the HDF5 file is not text", t->name);
     TL_CHECK(t->shape.n <= t->data.n / size, TL_EFORMAT, "the attribute '%s' of the HDF5 file is cut off", t->name);
     for (size_t i = 0; i < t->shape.n; i++) {
         part x = { t->data.p + i * size, size };
         if (t->type.class == VARIABLE) TL_TRY(heap_text(h, x.p, &x));
         size_t n = strnlen((const char *)x.p, x.n);
-        TL_CHECK(n + 8 <= h->left, TL_EFORMAT, "the HDF5 file declares more text than it can hold; it is damaged or hostile");
+        TL_CHECK(n + 8 <= h->left, TL_EFORMAT,
+                 "the HDF5 file declares more text than it can hold; it is damaged or hostile");
         h->left -= n + 8;
         const char **slot = tl_add(a, out, const char *);
         TL_NEW(slot);
@@ -245,8 +288,9 @@ tl_status tl_h5_texts(tl_arena *a, tl_h5 *h, uint64_t object, const char *name, 
 
 static tl_status read_layout(const tl_h5 *h, part d, size_t bytes, const uint8_t **at)
 {
-    TL_CHECK(d.n >= 2 && d.p[0] == 3 && d.p[1] <= 1, TL_EUNSUP,
-             "it is stored in chunks or compressed, which Keras does not do; load the model in Keras and save it again");
+    TL_CHECK(
+        d.n >= 2 && d.p[0] == 3 && d.p[1] <= 1, TL_EUNSUP,
+        "it is stored in chunks or compressed, which Keras does not do; load the model in Keras and save it again");
     bool compact = !d.p[1], whole = d.n >= (compact ? 4 : 18);
     uint64_t have = whole ? num(d.p + (compact ? 2 : 10), compact ? 2 : 8) : 0;
     *at = compact ? d.p + 4 : whole ? span(h, num(d.p + 2, 8), have) : NULL;
@@ -296,8 +340,10 @@ tl_status tl_h5_open(tl_bytes file, tl_h5 *out)
     const uint8_t *p = span(out, 0, 100);
     if (!p) return damaged("superblock", 0);
     size_t at = p[8] == 1 ? 28 : 24; /* of the addresses */
-    TL_CHECK(p[8] <= 1 && p[13] == 8 && p[14] == 8 && !num(p + at, 8), TL_EUNSUP,
-             "the HDF5 file uses newer structures than Keras writes (superblock %d); load it in Keras and save it again", p[8]);
+    TL_CHECK(
+        p[8] <= 1 && p[13] == 8 && p[14] == 8 && !num(p + at, 8), TL_EUNSUP,
+        "the HDF5 file uses newer structures than Keras writes (superblock %d); load it in Keras and save it again",
+        p[8]);
     out->root = num(p + at + 40, 8);
     return TL_OK;
 }

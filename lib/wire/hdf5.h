@@ -1,4 +1,5 @@
-/* hdf5.h - reading the HDF5 files that Keras writes. SPDX-License-Identifier: MIT
+/* hdf5.h - reading the HDF5 files that Keras writes.
+ * SPDX-License-Identifier: MIT
  *
  * A file is a tree: groups hold named objects, datasets hold numbers, both may carry attributes. Nothing is copied but
  * texts: an array points into the file. An object is the place of its header in the file; 0 is none.

@@ -9,7 +9,15 @@
 enum { MODEL_VERSION, MODEL_CODES, MODEL_SUBGRAPHS, MODEL_DESCRIPTION, MODEL_BUFFERS };
 enum { CODE_OLD, CODE_CUSTOM, CODE_VERSION, CODE_BUILTIN };
 enum { GRAPH_TENSORS, GRAPH_INPUTS, GRAPH_OUTPUTS, GRAPH_OPS };
-enum { TENSOR_SHAPE, TENSOR_TYPE, TENSOR_BUFFER, TENSOR_NAME, TENSOR_QUANTIZATION, TENSOR_VARIABLE, TENSOR_SPARSITY };
+enum {
+    TENSOR_SHAPE,
+    TENSOR_TYPE,
+    TENSOR_BUFFER,
+    TENSOR_NAME,
+    TENSOR_QUANTIZATION,
+    TENSOR_VARIABLE,
+    TENSOR_SPARSITY
+};
 enum { QUANT_MIN, QUANT_MAX, QUANT_SCALE, QUANT_ZERO, QUANT_DETAILS_TYPE, QUANT_DETAILS, QUANT_AXIS };
 enum { OP_CODE, OP_INPUTS, OP_OUTPUTS, OP_OPTIONS_TYPE, OP_OPTIONS };
 enum { BUFFER_DATA };
@@ -20,8 +28,8 @@ bool tl_tflite_knows(tl_bytes file) { return file.n >= 8 && !memcmp(file.p + 4, 
 
 static tl_element type_of(int64_t code)
 {
-    static const tl_element types[] = { [0] = TL_EL_F32, [1] = TL_EL_F16, [2] = TL_EL_I32, [3] = TL_EL_U8, [4] = TL_EL_I64,
-                                        [7] = TL_EL_I16, [9] = TL_EL_I8, [10] = TL_EL_F64 };
+    static const tl_element types[] = { [0] = TL_EL_F32, [1] = TL_EL_F16, [2] = TL_EL_I32, [3] = TL_EL_U8,
+                                        [4] = TL_EL_I64, [7] = TL_EL_I16, [9] = TL_EL_I8,  [10] = TL_EL_F64 };
     return code >= 0 && code < TL_LEN(types) ? types[code] : TL_EL_NONE;
 }
 
@@ -40,11 +48,14 @@ static tl_status read_tensor(tl_arena *a, tl_fb_table t, tl_fb_vector buffers, t
     tl_fb_table q = tl_fb_inner(t, TENSOR_QUANTIZATION);
     tl_fb_vector shape = tl_fb_list(t, TENSOR_SHAPE, 4);
     size_t buffer = (size_t)tl_fb_int(t, TENSOR_BUFFER, 4, 0);
-    *out = (tl_tflite_tensor){ .type = type_of(tl_fb_int(t, TENSOR_TYPE, 1, 0)), .axis = small(tl_fb_int(q, QUANT_AXIS, 4, 0)),
-                               .scale = tl_fb_list(q, QUANT_SCALE, 4), .zero = tl_fb_list(q, QUANT_ZERO, 8) };
+    *out = (tl_tflite_tensor){ .type = type_of(tl_fb_int(t, TENSOR_TYPE, 1, 0)),
+                               .axis = small(tl_fb_int(q, QUANT_AXIS, 4, 0)),
+                               .scale = tl_fb_list(q, QUANT_SCALE, 4),
+                               .zero = tl_fb_list(q, QUANT_ZERO, 8) };
     out->rank = shape.n <= TL_TFLITE_RANK ? (int)shape.n : -1;
     for (int i = 0; i < out->rank; i++) out->dim[i] = small(tl_fb_int_at(shape, (size_t)i));
-    TL_CHECK(buffer < buffers.n || !buffer, TL_EFORMAT, "a tensor of the TFLite file lies in buffer %zu, there are %zu", buffer, buffers.n);
+    TL_CHECK(buffer < buffers.n || !buffer, TL_EFORMAT,
+             "a tensor of the TFLite file lies in buffer %zu, there are %zu", buffer, buffers.n);
     if (buffer) out->data = tl_fb_list(tl_fb_table_at(buffers, buffer), BUFFER_DATA, 1);
     if (tl_fb_inner(t, TENSOR_SPARSITY).at) out->rank = -1; /* not stored number by number */
     return name_of(a, tl_fb_text(t, TENSOR_NAME), &out->name);
@@ -54,17 +65,22 @@ static tl_status read_op(tl_arena *a, tl_fb_table t, tl_fb_vector codes, int ten
 {
     size_t code = (size_t)tl_fb_int(t, OP_CODE, 4, 0);
     tl_fb_vector in = tl_fb_list(t, OP_INPUTS, 4), outs = tl_fb_list(t, OP_OUTPUTS, 4);
-    TL_CHECK(code < codes.n, TL_EFORMAT, "an operation of the TFLite file has the code %zu, there are %zu", code, codes.n);
+    TL_CHECK(code < codes.n, TL_EFORMAT, "an operation of the TFLite file has the code %zu, there are %zu", code,
+             codes.n);
     tl_fb_table c = tl_fb_table_at(codes, code);
-    *out = (tl_tflite_op){ .code = (int)tl_fb_int(c, CODE_BUILTIN, 4, 0), .out = outs.n ? small(tl_fb_int_at(outs, 0)) : -1,
-                           .nin = in.n <= TL_TFLITE_IN ? (int)in.n : -1, .options = tl_fb_inner(t, OP_OPTIONS) };
+    *out = (tl_tflite_op){ .code = (int)tl_fb_int(c, CODE_BUILTIN, 4, 0),
+                           .out = outs.n ? small(tl_fb_int_at(outs, 0)) : -1,
+                           .nin = in.n <= TL_TFLITE_IN ? (int)in.n : -1,
+                           .options = tl_fb_inner(t, OP_OPTIONS) };
     int old = (int)tl_fb_int(c, CODE_OLD, 1, 0); /* before there were more than 127 */
     if (old > out->code) out->code = old;
     for (int i = 0; i < out->nin; i++) {
         out->in[i] = small(tl_fb_int_at(in, (size_t)i));
-        TL_CHECK(out->in[i] < tensors, TL_EFORMAT, "an operation of the TFLite file reads tensor %d, there are %d", out->in[i], tensors);
+        TL_CHECK(out->in[i] < tensors, TL_EFORMAT, "an operation of the TFLite file reads tensor %d, there are %d",
+                 out->in[i], tensors);
     }
-    TL_CHECK(out->out >= 0 && out->out < tensors, TL_EFORMAT, "an operation of the TFLite file makes tensor %d, there are %d", out->out, tensors);
+    TL_CHECK(out->out >= 0 && out->out < tensors, TL_EFORMAT,
+             "an operation of the TFLite file makes tensor %d, there are %d", out->out, tensors);
     return out->code == CUSTOM ? name_of(a, tl_fb_text(c, CODE_CUSTOM), &out->custom) : TL_OK;
 }
 
@@ -75,10 +91,11 @@ static tl_status read_model(tl_arena *a, tl_tflite *m)
                  codes = tl_fb_list(root, MODEL_CODES, 4);
     TL_CHECK(graphs.n, TL_EFORMAT, "there is no graph in the TFLite file: it was cut off or is damaged");
     tl_fb_table g = tl_fb_table_at(graphs, 0);
-    tl_fb_vector tensors = tl_fb_list(g, GRAPH_TENSORS, 4), ops = tl_fb_list(g, GRAPH_OPS, 4), in = tl_fb_list(g, GRAPH_INPUTS, 4),
-                 outs = tl_fb_list(g, GRAPH_OUTPUTS, 4);
-    TL_CHECK(tensors.n <= MOST && ops.n <= MOST, TL_EUNSUP, "the TFLite file has %zu tensors and %zu operations; at most %d are supported",
-             tensors.n, ops.n, MOST);
+    tl_fb_vector tensors = tl_fb_list(g, GRAPH_TENSORS, 4), ops = tl_fb_list(g, GRAPH_OPS, 4),
+                 in = tl_fb_list(g, GRAPH_INPUTS, 4), outs = tl_fb_list(g, GRAPH_OUTPUTS, 4);
+    TL_CHECK(tensors.n <= MOST && ops.n <= MOST, TL_EUNSUP,
+             "the TFLite file has %zu tensors and %zu operations; at most %d are supported", tensors.n, ops.n,
+             MOST);
     for (size_t i = 0; i < tensors.n; i++) {
         tl_tflite_tensor *t = tl_add(a, &m->tensor, tl_tflite_tensor);
         TL_NEW(t);
@@ -93,7 +110,8 @@ static tl_status read_model(tl_arena *a, tl_tflite *m)
     m->nout = (int)outs.n;
     m->in = in.n ? small(tl_fb_int_at(in, 0)) : -1;
     m->out = outs.n ? small(tl_fb_int_at(outs, 0)) : -1;
-    TL_CHECK(m->in >= 0 && m->in < m->tensor.n && m->out >= 0 && m->out < m->tensor.n, TL_EFORMAT, "the TFLite file has no input or output");
+    TL_CHECK(m->in >= 0 && m->in < m->tensor.n && m->out >= 0 && m->out < m->tensor.n, TL_EFORMAT,
+             "the TFLite file has no input or output");
     return TL_OK;
 }
 
@@ -123,9 +141,11 @@ tl_status tl_tflite_floats(const tl_tflite_tensor *t, float *to)
     size_t n = tl_tflite_count(t), size = tl_element_size(t->type), step = 1, scales = t->scale.n;
     bool quantized = t->type >= TL_EL_I64;
     TL_CHECK(size, TL_EUNSUP, "the constant '%s' is of a type that is not supported", t->name);
-    TL_CHECK(n && t->data.n / size >= n, TL_EFORMAT, "the constant '%s' holds %zu bytes, its shape asks for %zu values", t->name, t->data.n, n);
-    TL_CHECK(!quantized || (scales && t->axis >= 0 && t->axis < TL_TFLITE_RANK && (t->zero.n == scales || !t->zero.n) &&
-                            (scales == 1 || (t->axis < t->rank && (size_t)t->dim[t->axis] == scales))),
+    TL_CHECK(n && t->data.n / size >= n, TL_EFORMAT,
+             "the constant '%s' holds %zu bytes, its shape asks for %zu values", t->name, t->data.n, n);
+    TL_CHECK(!quantized ||
+                 (scales && t->axis >= 0 && t->axis < TL_TFLITE_RANK && (t->zero.n == scales || !t->zero.n) &&
+                  (scales == 1 || (t->axis < t->rank && (size_t)t->dim[t->axis] == scales))),
              TL_EFORMAT, "the constant '%s' is quantized, but its scales do not fit", t->name);
     tl_elements_to_f32(t->type, tl_fb_bytes(t->data), size, n, to);
     for (int i = t->axis + 1; quantized && i < t->rank; i++) step *= (size_t)t->dim[i];

@@ -1,4 +1,5 @@
-/* tflite_model.h - TensorFlow Lite files as plain structs. SPDX-License-Identifier: MIT
+/* tflite_model.h - TensorFlow Lite files as plain structs.
+ * SPDX-License-Identifier: MIT
  *
  * Tensors, and operations on them by number. Field numbers: schema.fbs of TensorFlow Lite, version 3. */
 #ifndef TL_TFLITE_MODEL_H

@@ -1,14 +1,17 @@
-/* darknet_files.c - networks of darknet: NAME.cfg with NAME.weights beside it. SPDX-License-Identifier: MIT
+/* darknet_files.c - networks of darknet: NAME.cfg with NAME.weights beside it.
+ * SPDX-License-Identifier: MIT
  *
  * Either file may be given; the other has the same name up to its ending and is a plain file in the same folder.
  *
- * A classifier is imported whole. Of a detector we take the trunk: its layers run until the first that only detectors have
- * ([yolo], [region], [detection], with the convolution before it) or that we do not have, and the trunk ends with the last shortcut
- * on the smallest maps; without shortcuts, with the last layer on the smallest maps.
+ * A classifier is imported whole. Of a detector we take the trunk: its layers run until the first that only
+ * detectors have
+ * ([yolo], [region], [detection], with the convolution before it) or that we do not have, and the trunk ends with
+ * the last shortcut on the smallest maps; without shortcuts, with the last layer on the smallest maps.
  *
- * Layer i of the file becomes conv_i, bn_i, leaky_i, ... Darknet divides by sqrt(variance + 0.00001) on GPUs, where networks are trained
- * (its loops for processors differ between versions), so that is batch norm's epsilon. Maximum pooling ignores what lies outside the
- * map where ours sees zeros: a window that reaches outside is read after a ReLU only. */
+ * Layer i of the file becomes conv_i, bn_i, leaky_i, ... Darknet divides by sqrt(variance + 0.00001) on GPUs, where
+ * networks are trained (its loops for processors differ between versions), so that is batch norm's epsilon. Maximum
+ * pooling ignores what lies outside the map where ours sees zeros: a window that reaches outside is read after a
+ * ReLU only. */
 #include "darknet_files.h"
 #include "network.h"
 #include <math.h>
@@ -16,14 +19,14 @@
 #include <sys/stat.h>
 
 #define EPS        1e-5f
-#define TRUNK_STEP 8    /* a trunk's map is at least so much smaller than the picture */
+#define TRUNK_STEP 8 /* a trunk's map is at least so much smaller than the picture */
 
 typedef struct {
     tl_arena *a;
     tl_graph *g;
     tl_darknet_weights w;
-    tl_val   *at;       /* what each layer gives */
-    int       i;        /* the layer being read */
+    tl_val *at; /* what each layer gives */
+    int i;      /* the layer being read */
     const tl_cfg_section *s;
 } reader;
 
@@ -48,22 +51,32 @@ static tl_status take_bn(reader *r, tl_val bn)
     for (int k = GAMMA; k <= VAR; k++)
         if (k != BETA) TL_TRY(take(r, bn, k));
     for (int i = 0; i < d->s.c; i++)
-        TL_CHECK(d->p[VAR].w[i] >= 0 && isfinite(d->p[VAR].w[i]), TL_EFORMAT, "variance %d is %g: the weights are those of another network",
-                 i, (double)d->p[VAR].w[i]);
+        TL_CHECK(d->p[VAR].w[i] >= 0 && isfinite(d->p[VAR].w[i]), TL_EFORMAT,
+                 "variance %d is %g: the weights are those of another network", i, (double)d->p[VAR].w[i]);
     return TL_OK;
 }
 
 static tl_status activation(reader *r, tl_val x, tl_val *y)
 {
-    static const struct { const char *name, *node; tl_relu attr; } known[] = {
-        { "leaky", "leaky", { 0.1f, 0 } }, { "relu", "relu", { 0, 0 } }, { "relu6", "relu6", { 0, 6 } },
+    static const struct {
+        const char *name, *node;
+        tl_relu attr;
+    } known[] = {
+        { "leaky", "leaky", { 0.1f, 0 } },
+        { "relu", "relu", { 0, 0 } },
+        { "relu6", "relu6", { 0, 6 } },
     };
     const char *name = tl_cfg_text(r->s, "activation", strcmp(r->s->name, "shortcut") ? "logistic" : "linear");
     *y = x;
     if (!strcmp(name, "linear")) return TL_OK;
+    if (!strcmp(name, "logistic")) return PUT(r->g, y, named(r, name), sigmoid, IN(x), 0);
+    if (!strcmp(name, "swish")) return PUT(r->g, y, named(r, name), swish, IN(x), 0);
     for (int i = 0; i < TL_LEN(known); i++)
-        if (!strcmp(name, known[i].name)) return tl_network_put(r->g, named(r, known[i].node), &tl_op_relu, IN(x), &known[i].attr, y);
-    return tl_fail(TL_EUNSUP, "the activation '%.40s' is not supported (linear, relu, relu6, leaky are)", name);
+        if (!strcmp(name, known[i].name))
+            return tl_network_put(r->g, named(r, known[i].node), &tl_op_relu, IN(x), &known[i].attr, y);
+    return tl_fail(TL_EUNSUP,
+                   "the activation '%.40s' is not supported (linear, relu, relu6, leaky, logistic, swish are)",
+                   name);
 }
 
 /* Keys that change what a layer computes in ways we do not have. */
@@ -80,8 +93,9 @@ static tl_status refuse(const reader *r, const char *const *keys)
 
 static tl_status convolutional(reader *r, tl_val x, tl_val *y)
 {
-    static const char *const odd[] = { "binary", "xnor", "bin_output", "flipped", "stride_x", "stride_y", "antialiasing", "share_index",
-                                       "sway", "rotate", "stretch", "stretch_sway", "assisted_excitation", "cbn", NULL };
+    static const char *const odd[] = { "binary",   "xnor",         "bin_output",          "flipped", "stride_x",
+                                       "stride_y", "antialiasing", "share_index",         "sway",    "rotate",
+                                       "stretch",  "stretch_sway", "assisted_excitation", "cbn",     NULL };
     tl_conv2d a = { .dilation = 1 };
     int bn, same;
     TL_TRY(refuse(r, odd));
@@ -114,7 +128,7 @@ static tl_status take_matrix(reader *r, tl_val dense)
     size_t out = (size_t)p->dims.d[0], in = (size_t)p->dims.d[1];
     TL_TRY(take(r, dense, 0));
     if (!r->w.transposed) return TL_OK;
-    float *to = tl_new(r->a, float, out * in);
+    float *to = tl_new(r->a, float, out *in);
     TL_NEW(to);
     for (size_t o = 0; o < out; o++)
         for (size_t i = 0; i < in; i++) to[o * in + i] = p->w[i * out + o];
@@ -151,14 +165,19 @@ static tl_status maxpool(reader *r, tl_val x, tl_val *y)
     TL_TRY(tl_cfg_int(r->s, "stride", 1, 1, 63, &stride));
     TL_TRY(tl_cfg_int(r->s, "size", stride, 1, 63, &k));
     TL_TRY(tl_cfg_int(r->s, "padding", k - 1, 0, 63, &padding));
-    int pad = padding / 2, last_h = (s.h + padding - k) / stride * stride, last_w = (s.w + padding - k) / stride * stride;
-    TL_CHECK(last_h + k <= s.h + 2 * pad && last_w + k <= s.w + 2 * pad, TL_EUNSUP,
-             "a window of %d with stride %d on maps of %dx%d reaches outside at one side only, which is not supported", k, stride, s.w, s.h);
-    TL_CHECK(!pad || tl_network_never_negative(r->g, x), TL_EUNSUP, "windows that reach outside the map are supported after a ReLU only");
-    return PUT(r->g, y, named(r, "maxpool"), maxpool, IN(x), .k = k, .stride = stride, .pad = pad);
+    int pad = padding / 2, extra = padding - 2 * pad, end_h = (s.h + padding - k) / stride * stride + k - pad,
+        end_w = (s.w + padding - k) / stride * stride + k - pad;
+    if (end_h <= s.h && end_w <= s.w) extra = 0;
+    TL_CHECK((!pad && !extra) || tl_network_never_negative(r->g, x), TL_EUNSUP,
+             "windows that reach outside the map, %d wide with step %d on %dx%d, are supported after a ReLU only",
+             k, stride, s.w, s.h);
+    return PUT(r->g, y, named(r, "maxpool"), maxpool, IN(x), .k = k, .stride = stride, .pad = pad, .extra = extra);
 }
 
-static tl_status avgpool(reader *r, tl_val x, tl_val *y) { return PUT(r->g, y, named(r, "avgpool"), gap, IN(x), 0); }
+static tl_status avgpool(reader *r, tl_val x, tl_val *y)
+{
+    return PUT(r->g, y, named(r, "avgpool"), gap, IN(x), 0);
+}
 
 static tl_status dropout(reader *r, tl_val x, tl_val *y)
 {
@@ -178,7 +197,12 @@ static tl_status softmax(reader *r, tl_val x, tl_val *y)
     return PUT(r->g, y, named(r, "softmax"), softmax, IN(x), 0);
 }
 
-static tl_status cost(reader *r, tl_val x, tl_val *y) { (void)r; *y = x; return TL_OK; } /* training only */
+static tl_status cost(reader *r, tl_val x, tl_val *y)
+{
+    (void)r;
+    *y = x;
+    return TL_OK;
+} /* training only */
 
 /* The layers that a key lists: below zero counts back from this one. */
 static tl_status earlier(reader *r, const char *key, tl_val *out, int *n)
@@ -188,7 +212,8 @@ static tl_status earlier(reader *r, const char *key, tl_val *out, int *n)
     TL_CHECK(*n, TL_EFORMAT, "%s is missing", key);
     for (int k = 0; k < *n; k++) {
         int i = at[k] < 0 ? r->i + at[k] : at[k];
-        TL_CHECK(at[k] >= -r->i && i < r->i, TL_EFORMAT, "%s: %d is no layer before this one, which is layer %d", key, at[k], r->i);
+        TL_CHECK(at[k] >= -r->i && i < r->i, TL_EFORMAT, "%s: %d is no layer before this one, which is layer %d",
+                 key, at[k], r->i);
         out[k] = r->at[i];
     }
     return TL_OK;
@@ -200,7 +225,8 @@ static tl_status shortcut(reader *r, tl_val x, tl_val *y)
     int n;
     TL_TRY(refuse(r, (const char *const[]){ "weights_type", NULL }));
     TL_TRY(earlier(r, "from", from, &n));
-    TL_CHECK(n == 1 && tl_same(shape_of(r, x), shape_of(r, from[0])), TL_EUNSUP, "only the sum of two maps of the same size is supported");
+    TL_CHECK(n == 1 && tl_same(shape_of(r, x), shape_of(r, from[0])), TL_EUNSUP,
+             "only the sum of two maps of the same size is supported");
     TL_TRY(PUT(r->g, &x, named(r, "shortcut"), add, IN(x, from[0]), 0));
     return activation(r, x, y);
 }
@@ -217,10 +243,19 @@ static tl_status route(reader *r, tl_val x, tl_val *y)
     return n == 1 ? TL_OK : tl_network_put(r->g, named(r, "route"), &tl_op_concat, from, n, &(tl_concat){ 0 }, y);
 }
 
-static const struct { const char *name, *also; tl_status (*read)(reader *r, tl_val x, tl_val *y); } layers[] = {
-    { "convolutional", "conv", convolutional }, { "connected", "conn", connected }, { "maxpool", "max", maxpool },
-    { "avgpool", "avg", avgpool }, { "dropout", "dropout", dropout }, { "softmax", "soft", softmax }, { "cost", "cost", cost },
-    { "shortcut", "shortcut", shortcut }, { "route", "route", route },
+static const struct {
+    const char *name, *also;
+    tl_status (*read)(reader *r, tl_val x, tl_val *y);
+} layers[] = {
+    { "convolutional", "conv", convolutional },
+    { "connected", "conn", connected },
+    { "maxpool", "max", maxpool },
+    { "avgpool", "avg", avgpool },
+    { "dropout", "dropout", dropout },
+    { "softmax", "soft", softmax },
+    { "cost", "cost", cost },
+    { "shortcut", "shortcut", shortcut },
+    { "route", "route", route },
 };
 
 static bool detects(const tl_cfg_section *s)
@@ -234,7 +269,8 @@ static bool detects(const tl_cfg_section *s)
 static tl_status read_layer(reader *r, tl_val x)
 {
     for (int i = 0; i < TL_LEN(layers); i++)
-        if (!strcmp(r->s->name, layers[i].name) || !strcmp(r->s->name, layers[i].also)) return layers[i].read(r, x, &r->at[r->i]);
+        if (!strcmp(r->s->name, layers[i].name) || !strcmp(r->s->name, layers[i].also))
+            return layers[i].read(r, x, &r->at[r->i]);
     return tl_fail(TL_EUNSUP, "this layer is not supported");
 }
 
@@ -271,9 +307,13 @@ static tl_status cut(reader *r, const tl_cfg_section *s, int n, int *end, const 
 {
     *end = n ? trunk_end(r, s, n) : -1;
     bool far = n && shape_of(r, (tl_val){ 0 }).h >= TRUNK_STEP * shape_of(r, r->at[*end]).h;
-    if (!far) return tl_note(TL_EUNSUP, "looking for a trunk: nothing before it shrinks the picture %d times", TRUNK_STEP);
-    TL_NEW(*note = tl_printf(r->a, "only the trunk of this detector was imported: layers 0 to %d, up to [%s] at line %d of the .cfg", *end,
-                             s[*end].name, s[*end].line));
+    if (!far)
+        return tl_note(TL_EUNSUP, "looking for a trunk: nothing before it shrinks the picture %d times",
+                       TRUNK_STEP);
+    TL_NEW(*note = tl_printf(
+               r->a,
+               "only the trunk of this detector was imported: layers 0 to %d, up to [%s] at line %d of the .cfg",
+               *end, s[*end].name, s[*end].line));
     return TL_OK;
 }
 
@@ -287,16 +327,19 @@ static tl_status read_layers(reader *r, const tl_cfg_section *s, int n, tl_val i
     for (r->i = 0; r->i < n; last = r->at[r->i++]) {
         r->s = s + r->i;
         bool head = detects(r->s) || (r->i + 1 < n && detects(r->s + 1));
-        tl_status status = head ? tl_fail(TL_EUNSUP, "the network detects before it has a trunk") : read_layer(r, last);
+        tl_status status =
+            head ? tl_fail(TL_EUNSUP, "the network detects before it has a trunk") : read_layer(r, last);
         if (status) tl_note(status, "reading [%.40s] at line %d of the .cfg", r->s->name, r->s->line);
         if (status && (status != TL_EUNSUP || !detector)) return status;
         if (status) break;
     }
     if (detector) TL_TRY(cut(r, s, r->i, &end, &out->note));
-    TL_CHECK(detector || !r->w.left, TL_EFORMAT, "%zu of the weights' numbers belong to no layer: they are those of another network", r->w.left);
+    TL_CHECK(detector || !r->w.left, TL_EFORMAT,
+             "%zu of the weights' numbers belong to no layer: they are those of another network", r->w.left);
     last = r->at[end];
     r->g->n = last.i + 1; /* what was read behind the trunk */
-    return tl_network_model(r->g, last, &(tl_norm){ { 0, 1, 2 }, { 0 }, { 1 / 255.0f, 1 / 255.0f, 1 / 255.0f } }, "darknet", out);
+    return tl_network_model(r->g, last, &(tl_norm){ { 0, 1, 2 }, { 0 }, { 1 / 255.0f, 1 / 255.0f, 1 / 255.0f } },
+                            "darknet", "darknet", out);
 }
 
 static tl_status read_files(tl_arena *a, tl_bytes cfg, tl_bytes weights, tl_foreign *out)
@@ -308,7 +351,8 @@ static tl_status read_files(tl_arena *a, tl_bytes cfg, tl_bytes weights, tl_fore
     TL_TRY(tl_cfg_parse(a, cfg, &sections));
     const tl_cfg_section *s = sections.at;
     int n = sections.n - 1;
-    TL_CHECK(n > 0 && n <= TL_NETWORK_NODES, TL_EFORMAT, "the .cfg has %d layers, 1 to %d are expected", n, TL_NETWORK_NODES);
+    TL_CHECK(n > 0 && n <= TL_NETWORK_NODES, TL_EFORMAT, "the .cfg has %d layers, 1 to %d are expected", n,
+             TL_NETWORK_NODES);
     TL_NEW(r.at = tl_new(a, tl_val, n));
     TL_TRY(tl_darknet_weights_open(weights, &r.w));
     tl_status status = read_net(&r, s, &image);
@@ -324,8 +368,8 @@ static tl_status read_sibling(tl_arena *a, const char *path, const char *ending,
     struct stat st;
     const char *name = tl_printf(a, "%.*s%s", (int)stem, path, ending);
     TL_NEW(name);
-    TL_CHECK(!lstat(name, &st) && S_ISREG(st.st_mode), TL_EFORMAT, "'%s' is one of a pair: put '%s' beside it, a plain file, not a link",
-             path, tl_path_base(name));
+    TL_CHECK(!lstat(name, &st) && S_ISREG(st.st_mode), TL_EFORMAT,
+             "'%s' is one of a pair: put '%s' beside it, a plain file, not a link", path, tl_path_base(name));
     return tl_file_read(a, name, 0, out);
 }
 
@@ -340,5 +384,9 @@ static tl_status read(tl_arena *a, const char *path, tl_bytes file, tl_foreign *
 }
 
 const tl_importer tl_importer_darknet = {
-    .name = "darknet", .brief = "darknet networks: a .cfg and the .weights beside it", .ends = ".cfg .weights", .knows = knows, .read = read,
+    .name = "darknet",
+    .brief = "darknet networks: a .cfg and the .weights beside it",
+    .ends = ".cfg .weights",
+    .knows = knows,
+    .read = read,
 };

@@ -1,14 +1,14 @@
-/* keras.c - weights from Keras' HDF5 files. SPDX-License-Identifier: MIT
+/* keras.c - weights from Keras' HDF5 files.
+ * SPDX-License-Identifier: MIT
  *
  * Keras 2, tf.keras and the .h5 files of Keras 3, whole models (model.save) and weights alone (model.save_weights):
- *   [/model_weights]            attribute layer_names; a whole model also has /optimizer_weights, which is left alone, and
- *                               the root's attribute model_config, JSON, where each batch norm's epsilon is
- *     /LAYER                    attribute weight_names: "LAYER/kernel:0" or, from Keras 3, "LAYER/kernel"
- *       /LAYER/kernel:0         the numbers: h,w,I,O; depthwise h,w,C,multiplier; dense I,O
- * Attributes above 64 KB are cut into NAME0, NAME1, ...
+ *   [/model_weights]            attribute layer_names; a whole model also has /optimizer_weights, which is left
+ * alone, and the root's attribute model_config, JSON, where each batch norm's epsilon is /LAYER attribute
+ * weight_names: "LAYER/kernel:0" or, from Keras 3, "LAYER/kernel" /LAYER/kernel:0         the numbers: h,w,I,O;
+ * depthwise h,w,C,multiplier; dense I,O Attributes above 64 KB are cut into NAME0, NAME1, ...
  *
- * Where a picture is stored h,w,c (TensorFlow's way, "channels_last"), Flatten puts the channels last, ours puts them first: the
- * rows of the dense layer that follows are put into our order. */
+ * Where a picture is stored h,w,c (TensorFlow's way, "channels_last"), Flatten puts the channels last, ours puts
+ * them first: the rows of the dense layer that follows are put into our order. */
 #include "hdf5.h"
 #include "import.h"
 #include <jansson.h>
@@ -17,15 +17,21 @@
 
 #define LAYERS 8192 /* more than any network has */
 
-/* from: the layer whose output it reads, the first when there are several. channels: of a convolution's output, once it was read. */
-typedef struct { const char *name, *type, *from; float eps; bool channels_last; int channels; } config;
+/* from: the layer whose output it reads, the first when there are several. channels: of a convolution's output,
+ * once it was read. */
+typedef struct {
+    const char *name, *type, *from;
+    float eps;
+    bool channels_last;
+    int channels;
+} config;
 
 typedef struct {
-    tl_arena   *a;
-    tl_h5       h;
+    tl_arena *a;
+    tl_h5 h;
     tl_foreign *out;
-    tl_list     config;     /* one a layer, in the model's order */
-    size_t      left;       /* numbers that may still be handed out */
+    tl_list config; /* one a layer, in the model's order */
+    size_t left;    /* numbers that may still be handed out */
 } reader;
 
 /* ---- model_config ---- */
@@ -38,7 +44,8 @@ static const char *text_at(const json_t *j, const char *key)
     return s ? s : "";
 }
 
-/* The first layer named in inbound_nodes: Keras 2 has [[["conv1", 0, 0, {}]]], Keras 3 the same deep inside objects. */
+/* The first layer named in inbound_nodes: Keras 2 has [[["conv1", 0, 0, {}]]], Keras 3 the same deep inside
+ * objects. */
 static const char *first_input(const json_t *j, int depth)
 {
     static const char *const inner[] = { "args", "config", "keras_history" };
@@ -54,13 +61,17 @@ static tl_status read_config(reader *r, const json_t *layer, int depth)
 {
     const json_t *c = json_object_get(layer, "config"), *inner = json_object_get(c, "layers");
     if (json_is_array(c)) inner = c; /* Sequential of older versions */
-    for (size_t i = 0; depth < 8 && i < json_array_size(inner); i++) TL_TRY(read_config(r, json_array_get(inner, i), depth + 1));
+    for (size_t i = 0; depth < 8 && i < json_array_size(inner); i++)
+        TL_TRY(read_config(r, json_array_get(inner, i), depth + 1));
     if (inner || r->config.n == LAYERS) return TL_OK;
     const json_t *inbound = json_object_get(layer, "inbound_nodes");
-    const char *before = r->config.n ? ((const config *)r->config.at)[r->config.n - 1].name : ""; /* in a Sequential */
+    const char *before =
+        r->config.n ? ((const config *)r->config.at)[r->config.n - 1].name : ""; /* in a Sequential */
     config *to = tl_add(r->a, &r->config, config);
     TL_NEW(to);
-    *to = (config){ .from = inbound ? first_input(inbound, 0) : before, .name = text_at(c, "name"), .type = text_at(layer, "class_name"),
+    *to = (config){ .from = inbound ? first_input(inbound, 0) : before,
+                    .name = text_at(c, "name"),
+                    .type = text_at(layer, "class_name"),
                     .eps = (float)json_number_value(json_object_get(c, "epsilon")),
                     .channels_last = !strcmp(text_at(c, "data_format"), "channels_last") };
     return TL_OK;
@@ -99,10 +110,15 @@ static int flattened(const reader *r, const config *c)
 
 /* ---- Weights ---- */
 
-typedef struct { const char *name; tl_role role; } word;
+typedef struct {
+    const char *name;
+    tl_role role;
+} word;
 static const word words[] = {
-    { "kernel", TL_ROLE_KERNEL }, { "depthwise_kernel", TL_ROLE_KERNEL }, { "bias", TL_ROLE_BIAS }, { "gamma", TL_ROLE_GAMMA },
-    { "beta", TL_ROLE_BETA }, { "moving_mean", TL_ROLE_MEAN }, { "moving_variance", TL_ROLE_VAR },
+    { "kernel", TL_ROLE_KERNEL },       { "depthwise_kernel", TL_ROLE_KERNEL },
+    { "bias", TL_ROLE_BIAS },           { "gamma", TL_ROLE_GAMMA },
+    { "beta", TL_ROLE_BETA },           { "moving_mean", TL_ROLE_MEAN },
+    { "moving_variance", TL_ROLE_VAR },
 };
 
 /* From the last part of a weight's name, "kernel:0". */
@@ -135,12 +151,14 @@ static void dense_kernel(const tl_h5_array *x, size_t c, float *to)
         for (size_t i = 0; i < in; i++) to[o * in + i % c * pixels + i / c] = tl_h5_float(x, i * out + o);
 }
 
-/* The numbers, in our order. c: the layer's configuration, NULL when not told. Keras 3 calls every kernel "kernel". */
+/* The numbers, in our order. c: the layer's configuration, NULL when not told. Keras 3 calls every kernel "kernel".
+ */
 static tl_status fill(reader *r, tl_foreign_tensor *t, const tl_h5_array *x, config *c)
 {
     size_t big = 0;
     for (int i = 0; i < x->rank; i++) big = x->dim[i] > big ? x->dim[i] : big;
-    TL_CHECK(x->n <= r->left && big < 1u << 28, TL_EFORMAT, "its %zu numbers are more than the file holds: it is damaged or hostile", x->n);
+    TL_CHECK(x->n <= r->left && big < 1u << 28, TL_EFORMAT,
+             "its %zu numbers are more than the file holds: it is damaged or hostile", x->n);
     r->left -= x->n;
     float *to = tl_new(r->a, float, x->n);
     TL_NEW(to);
@@ -236,7 +254,10 @@ static tl_status read_layer(reader *r, uint64_t weights, const char *layer)
 
 /* ---- The importer ---- */
 
-static bool zipped(tl_bytes f) { return f.n >= 4 && !memcmp(f.p, "PK\3\4", 4) && memmem(f.p, f.n, "model.weights.h5", 16); }
+static bool zipped(tl_bytes f)
+{
+    return f.n >= 4 && !memcmp(f.p, "PK\3\4", 4) && memmem(f.p, f.n, "model.weights.h5", 16);
+}
 static bool knows(tl_bytes f) { return tl_h5_knows(f) || zipped(f); }
 
 static tl_status read(tl_arena *a, const char *path, tl_bytes file, tl_foreign *out)
@@ -245,21 +266,30 @@ static tl_status read(tl_arena *a, const char *path, tl_bytes file, tl_foreign *
     uint64_t weights, modern;
     tl_list layers;
     (void)path;
-    TL_CHECK(!zipped(file), TL_EUNSUP, "this is a Keras 3 archive; load it in Keras and save it as HDF5: model.save('model.h5')");
+    TL_CHECK(!zipped(file), TL_EUNSUP,
+             "this is a Keras 3 archive; load it in Keras and save it as HDF5: model.save('model.h5')");
     TL_TRY(tl_h5_open(file, &r.h));
     TL_TRY(tl_h5_child(&r.h, r.h.root, "model_weights", &weights));
     if (!weights) weights = r.h.root;
     TL_TRY(read_names(&r, weights, "layer_names", &layers));
     TL_TRY(tl_h5_child(&r.h, r.h.root, "layers", &modern));
-    TL_CHECK(layers.n || !modern, TL_EUNSUP, "these are weights as Keras 3 stores them, without the names of the layers; "
+    TL_CHECK(layers.n || !modern, TL_EUNSUP,
+             "these are weights as Keras 3 stores them, without the names of the layers; "
              "save the whole model as HDF5: model.save('model.h5')");
-    TL_CHECK(layers.n && layers.n <= LAYERS, TL_EFORMAT, "this is HDF5, but not from Keras: nothing in it lists layers");
+    TL_CHECK(layers.n && layers.n <= LAYERS, TL_EFORMAT,
+             "this is HDF5, but not from Keras: nothing in it lists layers");
     TL_TRY(read_model_config(&r));
     for (int i = 0; i < layers.n; i++) TL_TRY(read_layer(&r, weights, ((const char **)layers.at)[i]));
-    if (!r.config.n) out->note = "the file holds weights alone: what batch norm adds to the variance (epsilon) is not known from it";
+    if (!r.config.n)
+        out->note =
+            "the file holds weights alone: what batch norm adds to the variance (epsilon) is not known from it";
     return TL_OK;
 }
 
 const tl_importer tl_importer_keras = {
-    .name = "keras", .brief = "Keras HDF5: whole models and weights", .ends = ".h5 .hdf5", .knows = knows, .read = read,
+    .name = "keras",
+    .brief = "Keras HDF5: whole models and weights",
+    .ends = ".h5 .hdf5",
+    .knows = knows,
+    .read = read,
 };
