@@ -70,8 +70,8 @@ const cmd_def cmd_prune = {
     .brief = "remove the channels that matter least",
     .about = "Ranks the channels of each layer by the norm of their weights and writes a smaller "
              "model without the weakest ones; a channel that others "
-             "depend on goes with them or not at all. Accuracy falls: retrain the pruned model by "
-             "giving it as train_config.pretrained_model_path. With --images it falls far less: "
+             "depend on goes with them or not at all. Accuracy falls: train the pruned model again, as "
+             "train_config.pretrained_model_path, with the whole one as teacher_model_path. With --images it falls far less: "
              "what channels do on real pictures is measured, and the weights that are left make up for those that are gone.",
     .example = "tlc classification prune -m model.onnx -o pruned.onnx -pth 0.5\n"
                "tlc classification prune -m model.onnx -o pruned.onnx --target macs=0.5 --images pictures/train",

@@ -45,9 +45,9 @@ run classification prune -m "$unpruned" -o "$out/pruned.onnx" --target macs=0.5 
     --images examples/vehicles/train
 measure pruned "$out/pruned.onnx"
 
-say "3. Train what is left again: the same spec, other weights to start from"
-run classification train -e "$spec" -r "$out/retrained" --values "$out/retrain" \
-    "train_config.pretrained_model_path=$out/pruned.onnx"
+say "3. Train what is left again, now to give what the unpruned model gives: the same spec, other weights to start from"
+run classification train -e "$spec" -r "$out/retrained" --values "$out/retrain" train_config.n_epochs=6 \
+    "train_config.pretrained_model_path=$out/pruned.onnx" "train_config.teacher_model_path=$unpruned"
 retrained=$(value retrain best_model)
 measure retrained "$retrained"
 

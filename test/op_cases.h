@@ -72,6 +72,8 @@ static const op_case cases[] = {
     { A(softmax, 0), X(1, 2, 1, 1) },
     { A(softmax_ce, 0), XS(2, { 3, 5, 1, 1 }, { 3, 5, 1, 1 }) },
     { A(softmax_ce, 0), XS(2, { 1, 2, 1, 1 }, { 1, 2, 1, 1 }) },
+    { A(mse, 0), XS(2, { 2, 5, 3, 4 }, { 2, 5, 3, 4 }) },
+    { A(mse, .weight = 0.3f), XS(2, { 1, 7, 1, 1 }, { 1, 7, 1, 1 }) },
 };
 
 /* What shapes and attributes must refuse, and what they say then. */

@@ -198,4 +198,14 @@ static inline void tl_ref_softmax_ce(const tl_problem *q)
         *q->y += tl_pick(q->x[1], q->xs[1], n, c, h, w) * log(sum) / q->xs[0].n;
     }
 }
+
+static inline void tl_ref_mse(const tl_problem *q)
+{
+    double s = 0, t = 0;
+    for (size_t i = 0; i < tl_count(q->xs[0]); i++) {
+        s += (q->x[0][i] - q->x[1][i]) * (q->x[0][i] - q->x[1][i]);
+        t += q->x[1][i] * q->x[1][i];
+    }
+    *q->y = (double)((const tl_mse *)q->attr)->weight * s / t;
+}
 #endif

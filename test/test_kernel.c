@@ -216,6 +216,9 @@ static void sums(void **state)
         for (size_t e = 0; e < n; e++) want[e] = (double)z[e] * 0.3;
         k->scale(z, n, 0.3f);
         expect("scale", z, want, n, 1e-6);
+        for (size_t e = 0; e < n; e++) want[e] = (double)x[e] - (double)y[e];
+        k->sub(x, y, n, z);
+        expect("sub", z, want, n, 1e-6);
     }
 }
 

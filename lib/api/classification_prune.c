@@ -103,9 +103,9 @@ tl_status tl_classification_prune(tl_arena *a, const tl_prune_cmd_opts *o, const
         tl_version(), (double)r.threshold, out->ratio, out->macs_ratio));
     TL_TRY(tl_model_save(small, o->output_file, &(tl_save_opts){ .key = o->key }));
     tl_say(l,
-           "wrote '%s'; its accuracy is back only after training it again "
-           "(train_config.pretrained_model_path)\n",
-           o->output_file);
+           "wrote '%s'; its accuracy is back only after training it again, with it as train_config.pretrained_model_path "
+           "and '%s' as teacher_model_path\n",
+           o->output_file, o->model);
     return o->results_dir ? tl_record(a, o->results_dir, "Pruning finished successfully.",
                                       (tl_list){ 0, NULL })
                           : TL_OK;

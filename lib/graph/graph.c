@@ -126,6 +126,17 @@ double tl_graph_macs(const tl_graph *g)
     return sum;
 }
 
+tl_status tl_node_keep(tl_graph *g, int i, const int *kept)
+{
+    size_t n = (size_t)g->node[i].s.c;
+    int *to = kept ? tl_new(g->arena, int, n) : NULL;
+    g->node[i].kept = to;
+    if (!kept) return TL_OK;
+    TL_NEW(to);
+    memcpy(to, kept, n * sizeof *to);
+    return TL_OK;
+}
+
 tl_status tl_graph_copy(const tl_graph *g, tl_arena *a, tl_graph **out)
 {
     tl_graph *c = tl_graph_new(a);
@@ -138,6 +149,7 @@ tl_status tl_graph_copy(const tl_graph *g, tl_arena *a, tl_graph **out)
         tl_put(c, d->name, d->op, x, d->nx, d->attr);
         TL_TRY(c->status);
         c->node[i].fixed_stats = d->fixed_stats;
+        TL_TRY(tl_node_keep(c, i, d->kept));
     }
     TL_EACH_PARAM(g, i, k) {
         const tl_param *p = &g->node[i].p[k];

@@ -18,6 +18,7 @@ typedef struct tl_node {
     tl_param     p[TL_MAX_PARAM];
     int          block;         /* which block of its backbone (freeze_blocks); -1: none */
     bool         fixed_stats;   /* batch norm keeps its running statistics when training */
+    const int   *kept;          /* after pruning: which channels of the whole network are left, s.c, rising; NULL: all */
 } tl_node;
 
 typedef struct tl_graph {
@@ -40,6 +41,8 @@ int       tl_graph_find(const tl_graph *g, const char *name);       /* -1: no su
 size_t    tl_graph_params(const tl_graph *g);                       /* count, running statistics included */
 double    tl_graph_macs(const tl_graph *g);                         /* multiply-accumulates for one picture, up to the output */
 int       tl_graph_output(const tl_graph *g);
+/* Note which channels of the whole network are left in node i (tl_node.kept); they are copied. NULL: all. */
+tl_status tl_node_keep(tl_graph *g, int i, const int *kept);
 /* A deep copy into a: nodes keep their numbers, parameters their values. */
 tl_status tl_graph_copy(const tl_graph *g, tl_arena *a, tl_graph **out);
 tl_status tl_graph_dump(const tl_graph *g, tl_arena *a, const char **text); /* one line a node */

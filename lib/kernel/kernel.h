@@ -39,6 +39,7 @@ typedef struct tl_kernels {
     void (*act)(const float *x, size_t n, tl_act act, float *y);                       /* y may be x */
     void (*act_grad)(const float *y, const float *dy, size_t n, tl_act act, float *dx); /* from the output y; dx may be dy */
     void (*add)(const float *a, const float *b, size_t n, tl_act act, float *y);       /* y may be a or b */
+    void (*sub)(const float *a, const float *b, size_t n, float *y);                   /* a - b; y may be a or b */
     void (*accumulate)(const float *x, size_t n, float *y);                            /* y += x */
     void (*scale)(float *x, size_t n, float by);
     double (*sum_squares)(const float *x, size_t n);
@@ -95,7 +96,7 @@ static inline bool tl_dw_fits(int k, int stride, int dilation, int groups, int i
 /* Every member, for declaring and filling the tables. */
 #define TL_KERNELS(X) \
     X(bn_scratch) X(bn_stats) X(bn_apply) X(bn_grad_sums) X(bn_grad) \
-    X(act) X(act_grad) X(add) X(accumulate) X(scale) X(sum_squares) \
+    X(act) X(act_grad) X(add) X(sub) X(accumulate) X(scale) X(sum_squares) \
     X(sigmoid) X(sigmoid_grad) X(swish) X(swish_grad) X(mul) X(gate) X(gate_grad) \
     X(maxpool) X(maxpool_grad) X(avgpool) X(avgpool_grad) X(gap) X(gap_grad) \
     X(dw_scratch) X(dw) X(dw_grad) \

@@ -7,6 +7,7 @@
 #include "seal.h"
 #include "text.h"
 #include <jansson.h>
+#include <limits.h>
 #include <string.h>
 
 #define TRUNK "features" /* tlc.task of a file without a head: its output is the features */
@@ -45,6 +46,18 @@ static json_t *preprocess_json(const tl_model *m)
                      m->filter == TL_BICUBIC ? "bicubic" : "bilinear", "center_crop", m->center_crop);
 }
 
+/* {"block_1_expand": [0, 2, 5], ...} for the nodes that pruning has left fewer channels. */
+static json_t *kept_json(const tl_graph *g)
+{
+    json_t *j = json_object();
+    for (int i = 0; i < g->n; i++) {
+        json_t *list = g->node[i].kept ? json_array() : NULL;
+        for (int k = 0; list && k < g->node[i].s.c; k++) json_array_append_new(list, json_integer(g->node[i].kept[k]));
+        if (list) json_object_set_new(j, g->node[i].name, list);
+    }
+    return j;
+}
+
 static tl_status describe(const tl_model *m, tl_onnx *o, const char *const *extra)
 {
     o->producer = "tlc";
@@ -54,6 +67,7 @@ static tl_status describe(const tl_model *m, tl_onnx *o, const char *const *extr
     TL_TRY(tl_onnx_set_meta(o, "tlc.task", tl_model_is_trunk(m) ? TRUNK : "classification"));
     TL_TRY(tl_onnx_set_meta(o, "tlc.arch", m->arch));
     TL_TRY(tl_onnx_set_meta(o, "tlc.spec", m->spec));
+    TL_TRY(set_json(o, "tlc.kept", kept_json(m->g)));
     TL_TRY(tl_onnx_set_meta(o, "tlc.history", m->history));
     for (; extra && extra[0]; extra += 2) TL_TRY(tl_onnx_set_meta(o, extra[0], extra[1]));
     return TL_OK;
@@ -166,6 +180,28 @@ static tl_status read_preprocess(tl_model *m, const tl_onnx *o)
     return TL_OK;
 }
 
+static tl_status read_kept(tl_model *m, const tl_onnx *o)
+{
+    json_t *j, *list;
+    const char *name;
+    TL_TRY(parse_json(m->arena, o, "tlc.kept", &j));
+    if (!j) return TL_OK;
+    json_object_foreach(j, name, list) {
+        int i = tl_graph_find(m->g, name), last = -1;
+        if (i < 0) continue; /* folded away since */
+        tl_node *d = &m->g->node[i];
+        int *kept = tl_new(m->arena, int, d->s.c);
+        TL_NEW(kept);
+        for (int k = 0; k < d->s.c; k++) {
+            json_int_t v = json_integer_value(json_array_get(list, (size_t)k));
+            TL_CHECK(json_array_size(list) == (size_t)d->s.c && v > last && v < INT_MAX, TL_EFORMAT, "the model's tlc.kept is damaged at '%s'", name);
+            kept[k] = last = (int)v;
+        }
+        d->kept = kept;
+    }
+    return TL_OK;
+}
+
 static tl_status meta_text(tl_model *m, const tl_onnx *o, const char *key, const char **out)
 {
     const char *text = tl_onnx_meta_find(o, key);
@@ -194,6 +230,7 @@ tl_status tl_model_unpack(tl_arena *a, tl_bytes file, tl_model **out)
     TL_TRY(meta_text(m, o, "tlc.history", &m->history));
     if (!trunk) TL_TRY(read_classes(m, o));
     TL_TRY(read_preprocess(m, o));
+    TL_TRY(read_kept(m, o));
     *out = m;
     return TL_OK;
 }

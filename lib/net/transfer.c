@@ -70,6 +70,7 @@ static tl_status adopt(tl_model *m, const tl_model *from, uint64_t seed)
         g->block = twin >= 0 ? old->node[twin].block : -1;
         tl_put(g, d->name, d->op, x, d->nx, attr);
         TL_TRY(g->status);
+        if (g->node[i].s.c == d->s.c) TL_TRY(tl_node_keep(g, i, d->kept));
     }
     TL_TRY(tl_graph_init(g, seed));
     for (int i = 0; i < g->n; i++)

@@ -22,7 +22,8 @@
     X(dropout, float rate; bool whole;)                                  \
     X(dense, int out;)                                                   \
     X(softmax, int none;)                                                \
-    X(softmax_ce, int none;)
+    X(softmax_ce, int none;)                                             \
+    X(mse, float weight;)
 
 #define TL_OP_DECL(name, ...)                \
     typedef struct { __VA_ARGS__ } tl_##name; \

@@ -206,6 +206,17 @@ static tl_status choose_all(pruner *q, float threshold, tl_kept *kept)
     return TL_OK;
 }
 
+/* kept names channels of g, which may have been pruned before. */
+static tl_status note_origin(const tl_node *d, const tl_kept *kept, tl_graph *s, int i)
+{
+    if (kept->n == d->s.c) return tl_node_keep(s, i, d->kept);
+    int *origin = tl_new(s->arena, int, kept->n);
+    TL_NEW(origin);
+    for (int j = 0; j < kept->n; j++) origin[j] = d->kept ? d->kept[kept->at[j]] : kept->at[j];
+    s->node[i].kept = origin;
+    return TL_OK;
+}
+
 /* The smaller graph, without parameters. */
 static tl_status shrink(const tl_graph *g, const tl_kept *kept, tl_arena *a, tl_graph **out)
 {
@@ -225,6 +236,7 @@ static tl_status shrink(const tl_graph *g, const tl_kept *kept, tl_arena *a, tl_
         s->node[i].fixed_stats = d->fixed_stats;
         TL_CHECK(s->node[i].s.c == kept[i].n, TL_ESHAPE, "'%s' (%s) has %d channels left, its flow says %d",
                  d->name, d->op->name, s->node[i].s.c, kept[i].n);
+        TL_TRY(note_origin(d, &kept[i], s, i));
     }
     s->output = g->output;
     *out = s;

@@ -82,7 +82,7 @@ typedef struct {
 
 typedef struct {
     uint64_t             set;
-    const char          *train_dataset_path, *val_dataset_path, *pretrained_model_path;
+    const char          *train_dataset_path, *val_dataset_path, *pretrained_model_path, *teacher_model_path;
     const char          *optimizer_2_0; /* `optimizer: "sgd"`, TLT 2.0, NULL after loading */
     tl_optimizer_config *optimizer;     /* NULL: not given */
     int                  batch_size_per_gpu, n_epochs;

@@ -250,6 +250,7 @@ static const tl_field train_rows[] = {
     MSG(visualizer, visualizer, TL_NOEFFECT, "what is logged beside numbers"),
     TL_FX(T, class_weights, TL_FLOAT, 0, 0, 1e6,
           "weight of a class in the loss, by its name; 1 where not named",
+    TL_FX(T, teacher_model_path, TL_STR, 0, 0, 0, "model to learn from besides the labels: the one that pretrained_model_path was pruned from", .flags = TL_EXTRA),
           .flags = TL_MAP | TL_EXTRA),
     TL_FX(T, max_unreadable, TL_FLOAT, 0.01, 0, 1,
           "stop when a larger share of the pictures cannot be read", .flags = TL_EXTRA),

@@ -20,6 +20,7 @@ typedef struct {
     const tl_trainer_conf *c;
     tl_arena       *a;
     tl_val          target, loss;
+    tl_distill     *distill;     /* NULL: no teacher */
     tl_plan        *plan, *eval;
     tl_loader      *load, *load_val;
     tl_weights      weights;
@@ -103,6 +104,7 @@ static tl_status make_plans(trainer *t)
 {
     tl_model *m = t->c->model;
     t->loss = tl_head_at(0)->loss(m->g, m->raw, &t->target);
+    if (t->c->teacher) TL_TRY(tl_distill_new(t->a, t->c->teacher, m, t->c->loader.batch, &t->loss, &t->distill));
     TL_TRY(m->g->status);
     tl_plan_conf train = { .batch = t->c->loader.batch, .train = true, .loss = t->loss, .keep = &m->raw, .nkeep = 1 };
     TL_TRY(tl_plan_new(m->g, t->a, &train, &t->plan));
@@ -162,6 +164,7 @@ static tl_status step(trainer *t, const tl_batch *b, double *rate)
     const tl_recipe *r = &t->c->recipe;
     *rate = tl_schedulers[r->schedule.kind]->rate(&r->schedule, t->s.step, (long)t->c->epochs * t->batches);
     fill(t, b);
+    if (t->distill) TL_TRY(tl_distill_targets(t->distill, t->plan, t->c->model->image));
     t->plan->seed = tl_rng_at(t->c->seed, (uint64_t)t->s.step, 0, 1).s;
     TL_TRY(tl_plan_forward(t->plan));
     double loss = (double)tl_plan_value(t->plan, t->loss).f[0];

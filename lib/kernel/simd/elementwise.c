@@ -19,6 +19,12 @@ void TL_SIMD(add)(const float *a, const float *b, size_t n, tl_act act, float *y
     for (size_t i = 0; i < n; i++) y[i] = activate(a[i] + b[i], act);
 }
 
+void TL_SIMD(sub)(const float *a, const float *b, size_t n, float *y)
+{
+#pragma omp parallel for simd if (parallel : n > SERIAL_BELOW)
+    for (size_t i = 0; i < n; i++) y[i] = a[i] - b[i];
+}
+
 void TL_SIMD(accumulate)(const float *x, size_t n, float *y)
 {
 #pragma omp parallel for simd if (parallel : n > SERIAL_BELOW)
