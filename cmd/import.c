@@ -1,6 +1,7 @@
 /* import.c - tlc import. SPDX-License-Identifier: MIT */
 #include "cmds.h"
 
+static const char *const modes[] = { "caffe", "torch", "tf", "imagenet", NULL };
 #define T tl_import_opts
 static const tl_field rows[] = {
     CMD_WORDS(T, input, "FILE", TL_STR, .flags = TL_REQUIRED, .help = "the weights or the network; what it is is told by its content"),
@@ -11,6 +12,8 @@ static const tl_field rows[] = {
     CMD_OPTION(T, n_layers, TL_INT, .hi = 1000, .help = "its depth, where it comes in several"),
     CMD_OPTION(T, labels, TL_STR, .help = "a text file with the classes' names, a line each in index order"),
     CMD_OPTION(T, input_image_size, TL_STR, .sdef = "3,224,224", .help = "channels, height, width of the pictures, for weights alone"),
+    CMD_OPTION(T, preprocess_mode, TL_STR, .names = modes,
+               .help = "how pictures become numbers; otherwise as the file says, or as is usual for such weights"),
     CMD_OPTION(T, key, TL_STR, .help = "opens the file if it is sealed, and seals the model"),
     CMD_OPTION(T, overwrite, TL_BOOL, .help = "replace the output file if it is there"),
     TL_F_END

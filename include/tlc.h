@@ -202,6 +202,7 @@ typedef struct {
     int         n_layers;        /* 0: find out */
     const char *labels;          /* class names in index order, a line each; NULL: class0, class1, ... */
     const char *input_image_size; /* "3,224,224", for weights alone */
+    const char *preprocess_mode; /* caffe, torch, tf, imagenet; NULL: as the file says, or as its makers usually do */
     const char *key;             /* opens the input when it is sealed, and seals the output */
     bool        overwrite;
 } tl_import_opts;

@@ -138,7 +138,7 @@ static const struct { const char *text; unsigned needs; const char *args[2], *me
       { NULL },
       "t:1:22: arch: expected one of \"resnet\", \"vgg\", \"alexnet\", \"googlenet\", "
       "\"mobilenet_v1\", \"mobilenet_v2\", \"squeezenet\", \"darknet\", \"cspdarknet\", "
-      "\"efficientnet_b0\", \"efficientnet_b1\", \"efficientnet_lite0\", found resnt; did you mean 'resnet'? (the "
+      "\"efficientnet_b0\", \"efficientnet_b1\", \"efficientnet_lite0\", \"onnx\", found resnt; did you mean 'resnet'? (the "
       "backbone)\n"
       "t:2:16: train_config.train_dataset_path is required: folder of training pictures, one "
       "folder per class\n"
@@ -180,7 +180,7 @@ static const struct { const char *text; unsigned needs; const char *args[2], *me
       0,
       { NULL },
       "t:2:12: activation: 'activation_type' is missing\n"
-      "t:3:1: byom_model: models of the original's own sealed form cannot be read; choose an arch\n"
+      "t:3:1: byom_model: expected arch: \"onnx\" with it\n"
       "t:4:30: resize_interpolation_method: expected one of BILINEAR, BICUBIC, found BILINAER; did "
       "you mean 'BILINEAR'? (how pictures are resized)" },
     { M("batch_norm_config { momentum: 1.5 epsilon: 0 }\ndropout: 1"),

@@ -1,6 +1,7 @@
 /* api.h - what the tasks of the public interface share. SPDX-License-Identifier: MIT */
 #ifndef TL_API_H
 #define TL_API_H
+#include "import.h"
 #include "listen.h"
 #include "pass.h"
 #include "trainer.h"
@@ -12,6 +13,8 @@ tl_status tl_spec_open(tl_arena *a, const char *path, const tl_list *overrides, 
 bool tl_spec_says(const char *section, const void *obj, const char *field);
 /* The file, with a hint when the same model lies beside it under the other suffix (.tlt, .onnx). */
 tl_status tl_model_open(tl_arena *a, const char *path, const char *key, tl_model **out);
+/* The same for weights and networks of any program. */
+tl_status tl_foreign_open(tl_arena *a, const char *path, const char *key, tl_foreign *out);
 /* How this model wants its pictures; nothing random. */
 tl_loader_conf tl_loader_for(const tl_model *m, int batch);
 /* Refuse to overwrite unless asked. */

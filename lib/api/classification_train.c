@@ -10,7 +10,8 @@ typedef struct {
     const tl_classification_spec *spec;
     const tl_backbone            *backbone;
     tl_dataset                   *train, *val;
-    tl_model                     *model;
+    tl_foreign                    from; /* the pretrained weights, or the user's own network */
+    tl_model                     *model, *teacher; /* teacher NULL: none */
     tl_recipe                     recipe;
 } job;
 
@@ -42,6 +43,22 @@ static tl_status activation(const tl_model_config *m, tl_activation *out)
     return TL_OK;
 }
 
+/* The user's own network in place of a backbone. */
+static tl_status bring(job *j, const tl_model_conf *c)
+{
+    const tl_model_config *m = j->spec->model;
+    TL_TRY(tl_foreign_open(j->a, m->byom_model, j->o->key, &j->from));
+    TL_CHECK(j->from.model, TL_ESPEC, "byom_model: '%s' (%s) holds weights without a network; give them as train_config.pretrained_model_path, "
+             "with the arch they are for", m->byom_model, j->from.format);
+    TL_TRY(tl_byom_build(j->a, j->from.model, m->byom_cut, c, &j->model));
+    const tl_graph *g = j->model->g;
+    int cut = 0;
+    for (int i = 0; i < g->n; i++) cut = g->node[i].block >= 0 ? i : cut;
+    tl_say(j->l, "%s: cut after '%s', whose map is %dx%dx%d for pictures of %dx%d; with the new head %zu parameters\n",
+           tl_path_base(m->byom_model), g->node[cut].name, g->node[cut].s.c, g->node[cut].s.h, g->node[cut].s.w, c->w, c->h, tl_graph_params(g));
+    return TL_OK;
+}
+
 static tl_status build(job *j)
 {
     const tl_model_config *m = j->spec->model;
@@ -52,7 +69,7 @@ static tl_status build(job *j)
                   .bn_eps = j->spec->bn_epsilon, .bn_momentum = j->spec->bn_momentum, .dropout = m->dropout },
     };
     TL_TRY(activation(m, &c.conf.act));
-    TL_TRY(tl_model_build(j->a, &c, &j->model));
+    TL_TRY(j->backbone == &tl_byom_backbone ? bring(j, &c) : tl_model_build(j->a, &c, &j->model));
     j->model->classes = j->train->classes;
     j->model->filter = m->resize_interpolation_method ? TL_BICUBIC : TL_BILINEAR;
     j->model->center_crop = j->spec->train->enable_center_crop;
@@ -60,29 +77,52 @@ static tl_status build(job *j)
     return tl_norm_for(j->model->mode, c.c, j->spec->has_mean ? j->spec->mean : NULL, &j->model->norm);
 }
 
-/* Weights, and, where the spec does not say otherwise, the way of preparing pictures that they were trained with. */
+/* Where the spec does not say how pictures are prepared, as for the weights. Size and cut stay the spec's. */
+static void prepare_as(job *j, const struct tl_scheme *scheme)
+{
+    tl_model *m = j->model;
+    const tl_filter filter = m->filter;
+    const bool crop = m->center_crop;
+    if (tl_spec_says("train_config", j->spec->train, "preprocess_mode") || j->spec->has_mean) return;
+    if (tl_prepare_as(m, &j->from, scheme))
+        tl_say(j->l, "pictures are prepared as for the pretrained weights (preprocess_mode %s)\n", m->mode);
+    else if (*j->from.format)
+        tl_say(j->l, "warning: the file with the weights does not say how its pictures were prepared; if not as preprocess_mode \"%s\" has "
+               "it, set that (\"torch\" for most of PyTorch's)\n", m->mode);
+    m->filter = filter;
+    m->center_crop = crop;
+}
+
 static tl_status start_from(job *j)
 {
     const tl_train_config *t = j->spec->train;
-    tl_model *from;
-    tl_transfer report;
-    if (!t->pretrained_model_path) {
+    const tl_model_config *m = j->spec->model;
+    const char *path = t->pretrained_model_path;
+    tl_transfer report = { .scheme = NULL };
+    if (path) {
+        const tl_match_opts opts = { .keep_bn = m->batch_norm_config, .keep_act = m->activation, .seed = (uint64_t)t->random_seed };
+        TL_TRY(tl_foreign_open(j->a, path, j->o->key, &j->from));
+        TL_TRY(tl_match(j->model, &j->from, &opts, &report));
+        tl_tell(j->l, report.text);
+    } else if (j->backbone == &tl_byom_backbone) {
+        path = m->byom_model;
+    } else {
         tl_say(j->l, "no pretrained_model_path: the network starts from random weights, which takes many pictures and epochs\n");
         return TL_OK;
     }
-    TL_TRY(tl_model_open(j->a, t->pretrained_model_path, j->o->key, &from));
-    const tl_model_config *m = j->spec->model;
-    TL_TRY(tl_model_transfer(j->model, from, m->batch_norm_config != NULL, m->activation != NULL, (uint64_t)t->random_seed, &report));
-    tl_tell(j->l, report.text);
-    bool says = tl_spec_says("train_config", t, "preprocess_mode") || j->spec->has_mean;
-    int c = j->spec->c;
-    if (!says && c == from->g->node[from->image.i].s.c) {
-        j->model->norm = from->norm;
-        j->model->mode = from->mode;
-        tl_say(j->l, "pictures are prepared as for the pretrained weights (preprocess_mode %s)\n", from->mode);
-    }
-    j->model->history = from->history;
-    return tl_model_note(j->model, "started from %s", tl_path_base(t->pretrained_model_path));
+    prepare_as(j, report.scheme);
+    if (j->from.model) j->model->history = j->from.model->history;
+    return tl_model_note(j->model, "started from %s", tl_path_base(path));
+}
+
+/* Both must see the same pictures. */
+static tl_status open_teacher(job *j)
+{
+    const tl_train_config *t = j->spec->train;
+    if (!t->teacher_model_path) return TL_OK;
+    TL_TRY(tl_model_open(j->a, t->teacher_model_path, j->o->key, &j->teacher));
+    if (!tl_spec_says("train_config", t, "enable_center_crop")) j->model->center_crop = j->teacher->center_crop;
+    return tl_model_note(j->model, "learns from %s", tl_path_base(t->teacher_model_path));
 }
 
 /* As in the original: frozen blocks keep their convolutions; batch norm's statistics are the recipe's matter. */
@@ -151,11 +191,11 @@ static tl_status describe(job *j)
 static tl_status train(job *j, tl_train_summary *out)
 {
     const tl_train_config *t = j->spec->train;
-    bool pretrained = t->pretrained_model_path != NULL;
+    bool pretrained = t->pretrained_model_path || j->backbone == &tl_byom_backbone;
     tl_trainer_conf c = {
-        .model = j->model, .train = j->train, .val = j->val, .loader = loader(j), .recipe = j->recipe, .epochs = t->n_epochs, .seed = (uint64_t)t->random_seed,
+        .model = j->model, .teacher = j->teacher, .train = j->train, .val = j->val, .loader = loader(j), .recipe = j->recipe, .epochs = t->n_epochs, .seed = (uint64_t)t->random_seed,
         .head_first = pretrained && j->spec->default_recipe, .compare = pretrained,
-        .choose_crop = j->spec->default_recipe && !tl_spec_says("train_config", t, "enable_center_crop"), .resume = j->o->resume, .results = j->o->results_dir,
+        .choose_crop = j->spec->default_recipe && !j->teacher && !tl_spec_says("train_config", t, "enable_center_crop"), .resume = j->o->resume, .results = j->o->results_dir,
         .name = j->backbone->arch, .key = j->o->key, .listener = *j->l,
     };
     tl_train_result r;
@@ -171,11 +211,13 @@ tl_status tl_classification_train(tl_arena *a, const tl_train_opts *o, const tl_
     job j = { .a = a, .o = o, .l = l ? l : &deaf };
     TL_CHECK(o->experiment_spec && o->results_dir, TL_EARG, "training needs a spec and a results folder");
     TL_TRY(tl_spec_open(a, o->experiment_spec, &o->overrides, TL_NEEDS_MODEL | TL_NEEDS_TRAIN, j.l, &j.spec));
-    TL_TRY(tl_backbone_find(j.spec->model->arch, j.spec->model->n_layers, &j.backbone));
+    if (!strcmp(j.spec->model->arch, tl_byom_backbone.arch)) j.backbone = &tl_byom_backbone;
+    else TL_TRY(tl_backbone_find(j.spec->model->arch, j.spec->model->n_layers, &j.backbone));
     TL_TRY(tl_train_check(a, o->results_dir, j.backbone->arch, o->resume));
     TL_TRY(open_data(&j));
     TL_TRY(build(&j));
     TL_TRY(start_from(&j));
+    TL_TRY(open_teacher(&j));
     tl_recipe_for(j.spec, &j.recipe);
     freeze(&j);
     TL_TRY(describe(&j));

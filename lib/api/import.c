@@ -9,6 +9,7 @@
 typedef struct {
     tl_arena             *a;
     const tl_import_opts *o;
+    const tl_listener    *l;
     tl_foreign            from;
     tl_model             *m;
     tl_transfer           report;
@@ -32,16 +33,23 @@ static tl_status picture_size(const job *j, tl_model_conf *c)
     return TL_OK;
 }
 
-/* How the people who made the weights prepared their pictures. */
-static tl_status prepare(tl_model *m, const tl_scheme *s)
+/* How pictures are to be prepared: as the user says, else as the file or its makers do. */
+static tl_status prepare(job *j)
 {
-    static const float deviation[] = { 0.229f, 0.224f, 0.225f };
-    int c = m->g->node[m->image.i].s.c;
-    bool own = s && !strcmp(s->mode, "imagenet");
-    m->mode = own ? "torch" : s ? s->mode : "caffe";
-    m->center_crop = s && s->center_crop;
-    TL_TRY(tl_norm_for(m->mode, c, NULL, &m->norm));
-    for (int i = 0; own && c == 3 && i < c; i++) m->norm.rstd[i] = 1 / (255 * deviation[i]);
+    static const tl_scheme imagenet = { .mode = "imagenet", .center_crop = true };
+    const tl_foreign nothing = { .model = NULL };
+    const char *mode = j->o->preprocess_mode;
+    tl_model *m = j->m;
+    if (mode && !strcmp(mode, "imagenet")) {
+        (void)tl_prepare_as(m, &nothing, &imagenet);
+    } else if (mode) {
+        TL_NEW(m->mode = tl_strdup(j->a, mode));
+        return tl_norm_for(mode, m->g->node[m->image.i].s.c, NULL, &m->norm);
+    } else if (!tl_prepare_as(m, &j->from, j->report.scheme)) {
+        TL_TRY(tl_norm_for("caffe", m->g->node[m->image.i].s.c, NULL, &m->norm));
+        tl_say(j->l, "warning: the file does not say how pictures are prepared; caffe is assumed. Say it with --preprocess_mode (imagenet for "
+               "most of PyTorch's, tf for most of TensorFlow's)\n");
+    }
     return TL_OK;
 }
 
@@ -64,13 +72,7 @@ static tl_status fill(job *j)
     j->classes = c.classes;
     if (!c.classes) c.classes = 1;
     TL_TRY(tl_model_build(j->a, &c, &j->m));
-    TL_TRY(tl_match(j->m, &j->from, &(tl_match_opts){ .exact = true, .scheme = scheme }, &j->report));
-    if (j->from.model) {
-        j->m->norm = j->from.model->norm, j->m->mode = j->from.model->mode;
-        j->m->filter = j->from.model->filter, j->m->center_crop = j->from.model->center_crop;
-    } else {
-        TL_TRY(prepare(j->m, scheme));
-    }
+    TL_TRY(tl_match(j->m, &j->from, &(tl_match_opts){ .exact = true, .all = true, .scheme = scheme }, &j->report));
     if (!j->classes) be_trunk(j->m);
     return TL_OK;
 }
@@ -118,12 +120,12 @@ static tl_status write(job *j, tl_import_summary *out)
 
 tl_status tl_model_import(tl_arena *a, const tl_import_opts *o, const tl_listener *l, tl_import_summary *out)
 {
-    job j = { .a = a, .o = o };
-    (void)l;
+    job j = { .a = a, .o = o, .l = l };
     TL_CHECK(o->input && o->output_file, TL_EARG, "import needs a file to read and one to write (-o)");
     TL_TRY(tl_may_write(o->output_file, o->overwrite));
     TL_TRY(tl_import(a, o->input, o->key, &j.from));
     TL_TRY(j.from.model && !o->arch ? keep(&j) : fill(&j));
+    TL_TRY(prepare(&j));
     TL_TRY(name_classes(&j));
     return write(&j, out);
 }

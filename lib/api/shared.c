@@ -32,11 +32,23 @@ static const char *other_suffix(tl_arena *a, const char *path)
     return NULL;
 }
 
-tl_status tl_model_open(tl_arena *a, const char *path, const char *key, tl_model **out)
+static tl_status must_exist(tl_arena *a, const char *path)
 {
     const char *other = tl_file_exists(path) ? NULL : other_suffix(a, path);
     TL_CHECK(!other, TL_EIO, "there is no model '%s', but there is '%s'", path, other);
+    return TL_OK;
+}
+
+tl_status tl_model_open(tl_arena *a, const char *path, const char *key, tl_model **out)
+{
+    TL_TRY(must_exist(a, path));
     return tl_model_load(a, path, key, out);
+}
+
+tl_status tl_foreign_open(tl_arena *a, const char *path, const char *key, tl_foreign *out)
+{
+    TL_TRY(must_exist(a, path));
+    return tl_import(a, path, key, out);
 }
 
 tl_loader_conf tl_loader_for(const tl_model *m, int batch)

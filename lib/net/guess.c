@@ -175,3 +175,22 @@ tl_status tl_guess(const tl_foreign *from, const char *arch, int layers, tl_mode
     *scheme = b->s;
     return TL_OK;
 }
+
+bool tl_prepare_as(tl_model *m, const tl_foreign *from, const tl_scheme *s)
+{
+    static const float deviation[] = { 0.229f, 0.224f, 0.225f }; /* of ImageNet's channels, as PyTorch's recipes have it */
+    const tl_model *other = from->model;
+    int c = m->g->node[m->image.i].s.c;
+    bool tells = other && (*other->arch || strcmp(from->format, "onnx")); /* ONNX has no place for it; files of ours have */
+    if (tells && c == other->g->node[other->image.i].s.c) {
+        m->norm = other->norm, m->mode = other->mode, m->filter = other->filter, m->center_crop = other->center_crop;
+        return true;
+    }
+    if (!s) return false;
+    bool imagenet = !strcmp(s->mode, "imagenet");
+    m->mode = imagenet ? "torch" : s->mode;
+    m->center_crop = s->center_crop;
+    (void)tl_norm_for(m->mode, c, NULL, &m->norm); /* the mode is known, and c is 1 or 3: networks are built for no other */
+    for (int i = 0; imagenet && c == 3 && i < c; i++) m->norm.rstd[i] = 1 / (255 * deviation[i]);
+    return true;
+}

@@ -47,6 +47,7 @@ tl_status tl_import(tl_arena *a, const char *path, const char *key, tl_foreign *
 struct tl_scheme;
 typedef struct {
     bool exact;                  /* take over settings that change the size of maps too, so that the answer is the other network's */
+    bool all;                    /* report the layers that simply matched, too */
     bool keep_bn, keep_act;      /* as for tl_model_transfer, */
     uint64_t seed;               /* which does it when the file is a network under our names */
     const struct tl_scheme *scheme; /* whose names; NULL: find out */
@@ -57,4 +58,12 @@ tl_status tl_match(tl_model *m, const tl_foreign *from, const tl_match_opts *o, 
 /* The network a list of tensors belongs to, with its number of classes (0: it has no head); arch NULL: any, layers 0: any. Only fills what
  * it finds out. TL_EDATA: none fits, and which came nearest. */
 tl_status tl_guess(const tl_foreign *from, const char *arch, int layers, tl_model_conf *c, const struct tl_scheme **scheme);
+/* How the makers of the weights prepared their pictures, into m; with a network what its file says, else what is usual for the scheme
+ * (NULL: nothing is known, and m stays as it is). False: nothing was known. */
+bool tl_prepare_as(tl_model *m, const tl_foreign *from, const struct tl_scheme *scheme);
+
+/* ---- Bring your own model (byom.c) ---- */
+extern const tl_backbone tl_byom_backbone; /* arch "onnx"; it cannot be built, only named */
+/* A classifier on the trunk of another: `cut` names the last node to keep (NULL, "": before the last pooling or flatten). */
+tl_status tl_byom_build(tl_arena *a, const tl_model *from, const char *cut, const tl_model_conf *c, tl_model **out);
 #endif

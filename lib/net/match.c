@@ -119,6 +119,7 @@ typedef struct {
     bool             *one;   /* per node: became the identity */
     int               head;  /* the first node of the head */
     tl_text           text;
+    bool              all;   /* report what simply matched, too */
     tl_transfer      *out;
 } matching;
 
@@ -197,6 +198,7 @@ static tl_status settle(matching *t, const tl_match_opts *o)
 
 static void say(matching *t, const tl_node *d, const char *what, const char *why)
 {
+    if (!t->all && !strcmp(what, "matched")) return;
     tl_textf(&t->text, "  %-30s %-11s %s\n", d->name, what, why);
 }
 
@@ -353,12 +355,19 @@ static tl_status fit_all(matching *t)
 
 /* ---- All of it ---- */
 
+/* The scheme is for our network's family: m->arch is "resnet18" where that is "resnet". */
+static bool is_for(const tl_scheme *s, const tl_model *m)
+{
+    size_t n = strlen(s->arch);
+    return !strncmp(m->arch, s->arch, n) && strspn(m->arch + n, "0123456789") == strlen(m->arch + n);
+}
+
 static tl_status choose_names(matching *t, const tl_scheme *wanted)
 {
     int most = tl_match_by_name(t->m->g, NULL, &t->p);
     t->scheme = NULL;
     for (int s = 0; tl_scheme_at(s); s++) {
-        if (wanted && wanted != tl_scheme_at(s)) continue;
+        if ((wanted && wanted != tl_scheme_at(s)) || !is_for(tl_scheme_at(s), t->m)) continue;
         int n = tl_match_by_name(t->m->g, tl_scheme_at(s), &t->p);
         if (n > most) most = n, t->scheme = tl_scheme_at(s);
     }
@@ -393,7 +402,7 @@ static bool is_ours(const tl_graph *g, const tl_model *other)
 
 tl_status tl_match(tl_model *m, const tl_foreign *from, const tl_match_opts *o, tl_transfer *out)
 {
-    matching t = { .m = m, .from = from, .head = first_of_head(m->g), .text = tl_text_new(m->arena), .out = out };
+    matching t = { .m = m, .from = from, .head = first_of_head(m->g), .text = tl_text_new(m->arena), .all = o->all, .out = out };
     *out = (tl_transfer){ 0 };
     if (is_ours(m->g, from->model)) return tl_model_transfer(m, from->model, o->keep_bn, o->keep_act, o->seed, out);
     TL_NEW(t.moved = tl_new(m->arena, const float *, m->g->n));
@@ -407,6 +416,7 @@ tl_status tl_match(tl_model *m, const tl_foreign *from, const tl_match_opts *o, 
     if (!out->matched) return nothing(&t);
     unused(&t);
     TL_NEW(rows = tl_text_end(&t.text));
+    out->scheme = t.scheme;
     TL_NEW(out->text = tl_printf(m->arena, "%s%s%s%d layers matched, %d skipped, %d fresh%s%s\n%s", t.scheme ? "names as in " : "",
                                  t.scheme ? t.scheme->origin : "", t.scheme ? ": " : "", out->matched, out->skipped, out->fresh,
                                  *from->note ? "; " : "", from->note, rows));

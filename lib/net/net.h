@@ -103,7 +103,7 @@ tl_status tl_model_load(tl_arena *a, const char *path, const char *key, tl_model
 tl_status tl_model_unpack(tl_arena *a, tl_bytes file, tl_model **out);
 
 /* ---- Pretrained weights ---- */
-typedef struct { int matched, skipped, fresh; bool took_graph; const char *text; } tl_transfer; /* text: a report, a line a group */
+typedef struct { int matched, skipped, fresh; bool took_graph; const char *text; const struct tl_scheme *scheme; } tl_transfer; /* text: a report, a line a group; scheme: see import.h */
 /* Give m the weights of `from`, layer by layer by name. What has another shape is skipped and said; when that happens before the
  * head, `from` is a pruned model and m takes its graph (the original's rule), with a fresh head if classes differ. Nothing matching
  * is TL_EDATA with the nearest names. keep_bn: do not take over batch norm's epsilon; keep_act: nor the activations. */

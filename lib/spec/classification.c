@@ -192,6 +192,7 @@ static const arch archs[] = {
     { "mobilenet_v1", { 0 }, 0, 0, 13 },             { "mobilenet_v2", { 0 }, 0, 0, 18 },
     { "squeezenet", { 0 }, 0, 0, 8 },                { "efficientnet_b0", { 0 }, 0, 0, 8 },
     { "efficientnet_b1", { 0 }, 0, 0, 8 },           { "efficientnet_lite0", { 0 }, 0, 0, 8 },
+    { "onnx", { 0 }, 0, 0, 7 },
 };
 
 static tl_status check_layers(loader *l, const arch *a)
@@ -231,10 +232,10 @@ static tl_status check_model(loader *l)
     const tl_activation_config *act = l->m->activation;
     if (act && !act->activation_type && !tl_report_marked(&l->report, act, "activation_type"))
         TL_TRY(FAULT(act, NULL, "activation: 'activation_type' is missing"));
-    if (l->m->byom_model && *l->m->byom_model)
-        TL_TRY(FAULT(
-            l->m, "byom_model",
-            "byom_model: models of the original's own sealed form cannot be read; choose an arch"));
+    bool byom = l->m->byom_model && *l->m->byom_model, asks = l->m->arch && !strcmp(l->m->arch, "onnx");
+    if (byom && !asks) TL_TRY(FAULT(l->m, "byom_model", "byom_model: expected arch: \"onnx\" with it"));
+    if (asks && !byom) TL_TRY(FAULT(l->m, "arch", "arch: \"onnx\" needs byom_model, the file with the network"));
+    if (l->m->byom_cut && !byom) TL_TRY(CAUTION(l->m, "byom_cut", "byom_cut has no effect without byom_model"));
     const tl_bn_config *bn = l->m->batch_norm_config;
     l->out->bn_momentum = bn ? bn->momentum : 0.9f;
     l->out->bn_epsilon = bn ? bn->epsilon : 1e-5f;

@@ -26,7 +26,7 @@ typedef struct {
     float       dropout;
     tl_bn_config         *batch_norm_config; /* NULL: momentum 0.9, epsilon 1e-5 */
     tl_activation_config *activation;        /* NULL: the architecture's own */
-    const char *byom_model;
+    const char *byom_model, *byom_cut;
 } tl_model_config;
 
 typedef struct { uint64_t set; float lr, decay, momentum; bool nesterov; } tl_sgd_config;

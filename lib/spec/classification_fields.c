@@ -14,7 +14,7 @@
 
 const char *const tl_arch_names[] = {
     "resnet", "vgg", "alexnet", "googlenet", "mobilenet_v1", "mobilenet_v2", "squeezenet", "darknet",
-    "cspdarknet", "efficientnet_b0", "efficientnet_b1", "efficientnet_lite0", NULL
+    "cspdarknet", "efficientnet_b0", "efficientnet_b1", "efficientnet_lite0", "onnx", NULL
 };
 static const char *const filters[] = { "BILINEAR", "BICUBIC", NULL };
 static const char *const activations[] = { "relu", "relu6", "leaky_relu", "swish", "mish", NULL };
@@ -63,7 +63,9 @@ static const tl_field model_rows[] = {
     MSG(batch_norm_config, bn, 0,
         "momentum and epsilon of batch norm; 0.9 and 1e-5 when not given"),
     MSG(activation, activation, 0, "the activation, in place of the architecture's own"),
-    STR(byom_model, "a model of one's own, in the original's sealed form; not supported"),
+    STR(byom_model, "with arch \"onnx\": the file of a classifier whose head is replaced (ONNX, or anything 'tlc import' reads as a network)"),
+    TL_FX(T, byom_cut, TL_STR, 0, 0, 0, "with byom_model: the last node to keep; otherwise the head is cut at the last pooling or flatten",
+          .flags = TL_EXTRA),
     TL_F_END
 };
 MESSAGE(model, "ModelConfig", T, "The network.");
@@ -248,9 +250,9 @@ static const tl_field train_rows[] = {
           "mean of the pixels: keys b, g, r, or l for grey; caffe mode only", .flags = TL_MAP),
     BOOL(disable_horizontal_flip, 0, "do not mirror training pictures at random"),
     MSG(visualizer, visualizer, TL_NOEFFECT, "what is logged beside numbers"),
+    TL_FX(T, teacher_model_path, TL_STR, 0, 0, 0, "model to learn from besides the labels: the one that pretrained_model_path was pruned from", .flags = TL_EXTRA),
     TL_FX(T, class_weights, TL_FLOAT, 0, 0, 1e6,
           "weight of a class in the loss, by its name; 1 where not named",
-    TL_FX(T, teacher_model_path, TL_STR, 0, 0, 0, "model to learn from besides the labels: the one that pretrained_model_path was pruned from", .flags = TL_EXTRA),
           .flags = TL_MAP | TL_EXTRA),
     TL_FX(T, max_unreadable, TL_FLOAT, 0.01, 0, 1,
           "stop when a larger share of the pictures cannot be read", .flags = TL_EXTRA),
