@@ -31,8 +31,8 @@ static void leave(void)
 
 static void start(void)
 {
-    char dir[] = "/tmp/tlc-fuzz-XXXXXX";
-    if (!mkdtemp(dir)) abort();
+    char ram[] = "/dev/shm/tlc-fuzz-XXXXXX", disk[] = "/tmp/tlc-fuzz-XXXXXX", *dir = mkdtemp(ram);
+    if (!dir && !(dir = mkdtemp(disk))) abort();
     snprintf(cfg, sizeof cfg, "%s/n.cfg", dir);
     snprintf(weights, sizeof weights, "%s/n.weights", dir);
     atexit(leave);

@@ -29,7 +29,8 @@ static inline void golden_picture(float *f, size_t n)
 static inline tl_tensor golden_run(tl_arena *a, const tl_model *m, int node)
 {
     tl_plan *p;
-    ok(tl_plan_new(m->g, a, &(tl_plan_conf){ .batch = 1, .constant = true, .keep = &(tl_val){ node }, .nkeep = 1 }, &p));
+    const tl_plan_conf conf = { .batch = 1, .constant = true, .keep = &(tl_val){ node }, .nkeep = 1 };
+    ok(tl_plan_new(m->g, a, &conf, &p));
     tl_tensor x = tl_plan_value(p, m->image);
     golden_picture(x.f, tl_count(x.s));
     ok(tl_plan_forward(p));

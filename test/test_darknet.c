@@ -117,6 +117,7 @@ static void refuses_with_place_and_reason(void **state)
         { NET, 0, TL_EFORMAT, "0 layers" },
         { "[net]\nwidth=8\n[cost]\n", 0, TL_EFORMAT, "height=0 is outside" },
         { "[net]\nheight=8\nwidth=eight\n[cost]\n", 0, TL_EFORMAT, "width=eight is not an integer" },
+        { "[net]\n[cost]\n", 0, TL_EFORMAT, "height=0" },
         { NET "[cost\n", 0, TL_EFORMAT, "line 4: '[cost' lacks its ]" },
         { NET "[cost]\nonly\n", 0, TL_EFORMAT, "line 5: 'only' is neither" },
         { NET "[cost]\n", 0, TL_EFORMAT, "does nothing" },

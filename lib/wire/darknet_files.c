@@ -74,7 +74,7 @@ tl_status tl_cfg_parse(tl_arena *a, tl_bytes file, tl_list *out)
     for (int i = 0; i < out->n; i++) {
         tl_cfg_section *s = (tl_cfg_section *)out->at + i;
         s->pair = p;
-        p += s->n;
+        if (s->n) p += s->n;
     }
     return TL_OK;
 }

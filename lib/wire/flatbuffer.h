@@ -1,11 +1,12 @@
 /* flatbuffer.h - reading flatbuffers without their schema's generated code.
  * SPDX-License-Identifier: MIT
  *
- * A table is a place in the file; its vtable, another place, tells where in it each numbered field lies, if present. A field is
- * a number, or the distance to a string, a vector or another table. Numbers are little-endian.
+ * A table is a place in the file; its vtable, another place, tells where in it each numbered field lies, if
+ * present. A field is a number, or the distance to a string, a vector or another table. Numbers are little-
+ * endian.
  *
- * Nothing is trusted: what would lie outside the file reads as absent and sets `bad`, which whoever reads looks at now and then. An
- * absent table reads as one without fields.
+ * Nothing is trusted: what would lie outside the file reads as absent and sets `bad`, which whoever reads looks
+ * at now and then. An absent table reads as one without fields.
  * Format: https://flatbuffers.dev/internals */
 #ifndef TL_FLATBUFFER_H
 #define TL_FLATBUFFER_H

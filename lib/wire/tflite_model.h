@@ -14,7 +14,8 @@ typedef struct {
     tl_element  type;                      /* TL_EL_NONE: one that we do not read */
     int         rank, dim[TL_TFLITE_RANK]; /* rank -1: more than that; dim -1: not fixed */
     tl_fb_vector data;                     /* bytes of a constant; n 0: computed */
-    tl_fb_vector scale, zero;              /* real = scale * (stored - zero); n 0: not quantized; n > 1: one for each index of axis */
+    /* real = scale * (stored - zero); n 0: not quantized; n > 1: one for each index of axis */
+    tl_fb_vector scale, zero;
     int         axis;
 } tl_tflite_tensor;
 

@@ -72,15 +72,20 @@ static tl_status plain(const reader *r, const tl_tflite_op *op, int k, tl_val *x
     return TL_OK;
 }
 
+/* The tensor that has the numbers of input k; -1: it is not constant. */
+static int constant_of(const reader *r, const tl_tflite_op *op, int k)
+{
+    return k < op->nin && op->in[k] >= 0 ? r->value[op->in[k]].constant : -1;
+}
+
 /* The numbers of constant input k, n of them. */
 static tl_status constant(reader *r, const tl_tflite_op *op, int k, size_t n, float **out)
 {
-    int i = k < op->nin && op->in[k] >= 0 ? r->value[op->in[k]].constant : -1;
+    int i = constant_of(r, op, k);
     TL_CHECK(i >= 0, TL_EUNSUP, "input %d is not a constant", k);
     TL_CHECK(tl_tflite_count(tensor(r, i)) == n, TL_EFORMAT, "input %d has %zu values, %zu are needed", k,
              tl_tflite_count(tensor(r, i)), n);
-    TL_CHECK(n <= r->left, TL_EFORMAT,
-             "the operations use more weights than the file can hold; it is damaged or hostile");
+    TL_CHECK(n <= r->left, TL_EFORMAT, "the operations use more weights than the file can hold; it is damaged");
     r->left -= n;
     TL_NEW(*out = tl_new(r->a, float, n));
     return tl_tflite_floats(tensor(r, i), *out);
@@ -89,12 +94,14 @@ static tl_status constant(reader *r, const tl_tflite_op *op, int k, size_t n, fl
 /* Constant input k as n integers. */
 static tl_status integers(const reader *r, const tl_tflite_op *op, int k, size_t n, int32_t *out)
 {
-    const tl_tflite_tensor *t = k < op->nin && op->in[k] >= 0 ? tensor(r, op->in[k]) : NULL;
-    TL_CHECK(t && t->type == TL_EL_I32 && t->data.n == n * sizeof *out, TL_EUNSUP,
-             "input %d is not a constant of %zu integers", k, n);
-    memcpy(out, tl_fb_bytes(t->data), n * sizeof *out);
+    int i = constant_of(r, op, k);
+    bool fits = i >= 0 && tensor(r, i)->type == TL_EL_I32 && tensor(r, i)->data.n == n * sizeof *out;
+    TL_CHECK(fits, TL_EUNSUP, "input %d is not a constant of %zu integers", k, n);
+    memcpy(out, tl_fb_bytes(tensor(r, i)->data), n * sizeof *out);
     return TL_OK;
 }
+
+static bool is(int dim, int ours) { return dim < 0 || dim == ours; }
 
 /* The dimensions the file gives to what we computed must be ours. */
 static tl_status give(reader *r, const tl_tflite_op *op, value v)
@@ -102,10 +109,8 @@ static tl_status give(reader *r, const tl_tflite_op *op, value v)
     const tl_tflite_tensor *t = tensor(r, op->out);
     tl_shape s = shape_of(r, v.at);
     bool map = t->rank == 4 && !v.pad && !v.extra, vector = t->rank == 2, same = true;
-    if (map)
-        same = (t->dim[1] < 0 || t->dim[1] == s.h) && (t->dim[2] < 0 || t->dim[2] == s.w) &&
-               (t->dim[3] < 0 || t->dim[3] == s.c);
-    if (vector) same = s.h == 1 && s.w == 1 && (t->dim[1] < 0 || t->dim[1] == s.c);
+    if (map) same = is(t->dim[1], s.h) && is(t->dim[2], s.w) && is(t->dim[3], s.c);
+    if (vector) same = s.h == 1 && s.w == 1 && is(t->dim[1], s.c);
     TL_CHECK(same, TL_EFORMAT, "the file gives its output other dimensions than %d x %d x %d", s.h, s.w, s.c);
     v.made = true;
     v.constant = -1;
@@ -146,8 +151,7 @@ static tl_status pads(const value *v, tl_shape s, int how, int span, int stride,
     if (how == VALID) return TL_OK;
     int h = same_total(s.h, span, stride), w = same_total(s.w, span, stride);
     TL_CHECK(!v->pad && !v->extra, TL_EUNSUP, "padding after PAD is not supported");
-    TL_CHECK(h == w, TL_EUNSUP, "on a map of %dx%d SAME pads both directions differently, which is not supported",
-             s.h, s.w);
+    TL_CHECK(h == w, TL_EUNSUP, "padding height and width of %dx%d differently is not supported", s.h, s.w);
     *pad = h / 2;
     *extra = h % 2;
     return TL_OK;
@@ -177,21 +181,19 @@ static void reorder(const float *from, size_t o_step, size_t i_step, size_t pixe
 static tl_status conv_weights(reader *r, const tl_tflite_op *op, tl_val y, bool depthwise)
 {
     tl_param *p = r->g->node[y.i].p;
-    size_t n = tl_dims_count(p[0].dims), out = (size_t)p[0].dims.d[0], in = (size_t)p[0].dims.d[1],
-           pixels = n / out / in;
+    size_t n = tl_dims_count(p[0].dims), out = (size_t)p[0].dims.d[0], in = (size_t)p[0].dims.d[1];
     float *w;
     TL_TRY(constant(r, op, 1, n, &w));
     TL_NEW(p[0].w = tl_new(r->a, float, n));
-    if (depthwise) reorder(w, 1, 1, out, p[0].dims, p[0].w); /* from 1,h,w,O */
-    else
-        reorder(w, pixels * in, 1, in, p[0].dims, p[0].w); /* from O,h,w,I */
+    /* They lie as O,h,w,I; depthwise as 1,h,w,O. */
+    reorder(w, depthwise ? 1 : n / out, 1, depthwise ? out : in, p[0].dims, p[0].w);
     return p[1].dims.d[0] ? constant(r, op, 2, out, &p[1].w) : TL_OK;
 }
 
 static tl_status convolution(reader *r, const tl_tflite_op *op, bool depthwise)
 {
     const value *v = computed(r, op, 0);
-    int k = op->nin > 1 && op->in[1] >= 0 ? r->value[op->in[1]].constant : -1;
+    int k = constant_of(r, op, 1);
     if (!v) return TL_EUNSUP;
     TL_CHECK(k >= 0 && tensor(r, k)->rank == 4 && !v->map.c, TL_EUNSUP,
              "only convolutions of maps with constant weights are supported");
@@ -199,15 +201,13 @@ static tl_status convolution(reader *r, const tl_tflite_op *op, bool depthwise)
     int act = option(op, depthwise ? DEPTHWISE_ACT : CONV_ACT, 1, ACT_NONE),
         first = depthwise ? DEPTHWISE_DILATION_W : CONV_DILATION_W;
     tl_shape s = shape_of(r, v->at);
-    tl_conv2d c = { .k = d[1],
-                    .out = depthwise ? d[3] : d[0],
-                    .nobias = op->nin < 3 || op->in[2] < 0,
-                    .dilation = option(op, first, 4, 1) };
+    tl_conv2d c = { .k = d[1], .out = depthwise ? d[3] : d[0], .dilation = option(op, first, 4, 1) };
+    c.nobias = op->nin < 3 || op->in[2] < 0;
     TL_TRY(window(op, CONV_STRIDE_W, d[1], d[2], &c.stride));
     TL_CHECK(c.dilation == option(op, first + 1, 4, 1) && c.dilation > 0 && c.dilation < 64, TL_EUNSUP,
              "its dilation is too large or differs by direction");
-    TL_CHECK(depthwise || (d[3] > 0 && s.c % d[3] == 0), TL_EFORMAT, "weights for %d channels do not fit %d", d[3],
-             s.c);
+    bool fits = depthwise || (d[3] > 0 && s.c % d[3] == 0);
+    TL_CHECK(fits, TL_EFORMAT, "weights for %d channels do not fit %d", d[3], s.c);
     c.groups = depthwise ? s.c : s.c / d[3];
     TL_TRY(pads(v, s, option(op, CONV_PADDING, 1, SAME), (c.k - 1) * c.dilation + 1, c.stride, &c.pad, &c.extra));
     tl_val y;
@@ -222,8 +222,8 @@ static tl_status depthwise(reader *r, const tl_tflite_op *op) { return convoluti
 static tl_status pool(reader *r, const tl_tflite_op *op, bool max)
 {
     const value *v = computed(r, op, 0);
-    int k = option(op, POOL_H, 4, 0), kw = option(op, POOL_W, 4, 0), act = option(op, POOL_ACT, 1, ACT_NONE),
-        stride, pad, extra;
+    int k = option(op, POOL_H, 4, 0), kw = option(op, POOL_W, 4, 0), act = option(op, POOL_ACT, 1, ACT_NONE);
+    int how = option(op, POOL_PADDING, 1, SAME), stride, pad, extra;
     if (!v) return TL_EUNSUP;
     TL_CHECK(!v->map.c, TL_EUNSUP, "only maps can be pooled");
     tl_shape s = shape_of(r, v->at);
@@ -235,33 +235,36 @@ static tl_status pool(reader *r, const tl_tflite_op *op, bool max)
         return finish(r, op, y, act);
     }
     TL_TRY(window(op, POOL_STRIDE_W, k, kw, &stride));
-    TL_TRY(pads(v, s, option(op, POOL_PADDING, 1, SAME), k, stride, &pad, &extra));
-    bool outside =
-        (pad || extra) && !v->pad; /* SAME ignores what lies outside, where ours sees zeros, as PAD does */
-    TL_CHECK(max || !extra, TL_EUNSUP, "padding at one side only is not supported");
-    TL_CHECK(!outside || (max && tl_network_never_negative(r->g, v->at)), TL_EUNSUP,
+    TL_TRY(pads(v, s, how, k, stride, &pad, &extra));
+    bool ignores = how == SAME && (pad || extra); /* what lies outside, where ours sees zeros, as PAD does */
+    TL_CHECK(!ignores || (max && tl_network_never_negative(r->g, v->at)), TL_EUNSUP,
              "windows that reach outside the map are supported for MAX_POOL_2D after a ReLU only");
-    if (max)
-        TL_TRY(PUT(r->g, &y, name_of(r, op, act), maxpool, IN(v->at), .k = k, .stride = stride, .pad = pad,
-                   .extra = extra));
-    else
-        TL_TRY(PUT(r->g, &y, name_of(r, op, act), avgpool, IN(v->at), .k = k, .stride = stride, .pad = pad));
+    TL_CHECK(max || !extra, TL_EUNSUP, "padding at one side only is not supported");
+    tl_maxpool m = { k, stride, pad, extra };
+    tl_avgpool a = { k, stride, pad };
+    TL_TRY(tl_network_put(r->g, name_of(r, op, act), max ? &tl_op_maxpool : &tl_op_avgpool, IN(v->at),
+                          max ? (void *)&m : (void *)&a, &y));
     return finish(r, op, y, act);
 }
 
 static tl_status average_pool(reader *r, const tl_tflite_op *op) { return pool(r, op, false); }
 static tl_status max_pool(reader *r, const tl_tflite_op *op) { return pool(r, op, true); }
 
-static tl_status mean(reader *r, const tl_tflite_op *op)
+static tl_status of_one(reader *r, const tl_tflite_op *op, const tl_op *ours, const void *attr)
 {
     tl_val x;
-    int32_t axis[2];
     TL_TRY(plain(r, op, 0, &x));
+    TL_TRY(tl_network_put(r->g, name_of(r, op, ACT_NONE), ours, IN(x), attr, &x));
+    return give(r, op, (value){ .at = x });
+}
+
+static tl_status mean(reader *r, const tl_tflite_op *op)
+{
+    int32_t axis[2];
     TL_TRY(integers(r, op, 1, 2, axis));
     TL_CHECK((axis[0] == 1 && axis[1] == 2) || (axis[0] == 2 && axis[1] == 1), TL_EUNSUP,
              "only the mean over height and width is supported");
-    TL_TRY(PUT(r->g, &x, name_of(r, op, ACT_NONE), gap, IN(x), 0));
-    return give(r, op, (value){ .at = x });
+    return of_one(r, op, &tl_op_gap, &(tl_gap){ 0 });
 }
 
 /* A map becomes a vector in our order, channel by channel; who reads it must know. */
@@ -280,8 +283,8 @@ static tl_status reshape(reader *r, const tl_tflite_op *op)
     value v = *from;
     tl_shape s = shape_of(r, v.at);
     bool same = t->rank == 4 && t->dim[1] == s.h && t->dim[2] == s.w && t->dim[3] == s.c;
-    TL_CHECK(!v.pad && !v.extra && (same || t->rank == 2), TL_EUNSUP,
-             "only the flattening of a map to a vector is supported");
+    bool supported = !v.pad && !v.extra && (same || t->rank == 2);
+    TL_CHECK(supported, TL_EUNSUP, "only the flattening of a map to a vector is supported");
     if (t->rank == 2 && !v.map.c) TL_TRY(flatten(r, t->name, v.at, &v));
     return give(r, op, v);
 }
@@ -289,8 +292,7 @@ static tl_status reshape(reader *r, const tl_tflite_op *op)
 static tl_status dense(reader *r, const tl_tflite_op *op)
 {
     const value *from = computed(r, op, 0);
-    int k = op->nin > 1 && op->in[1] >= 0 ? r->value[op->in[1]].constant : -1,
-        act = option(op, ONLY_ACT, 1, ACT_NONE);
+    int k = constant_of(r, op, 1), act = option(op, ONLY_ACT, 1, ACT_NONE);
     if (!from) return TL_EUNSUP;
     value v = *from;
     TL_CHECK(k >= 0 && tensor(r, k)->rank == 2 && !v.pad && !v.extra, TL_EUNSUP,
@@ -303,45 +305,27 @@ static tl_status dense(reader *r, const tl_tflite_op *op)
     TL_TRY(constant(r, op, 1, out * in, &p[0].w));
     if (v.map.c) {
         float *w = p[0].w;
-        TL_NEW(p[0].w = tl_new(r->a, float, out *in));
+        size_t n = out * in;
+        TL_NEW(p[0].w = tl_new(r->a, float, n));
         reorder(w, in, 1, (size_t)v.map.c, (tl_dims){ { (int)out, v.map.c, v.map.h, v.map.w } }, p[0].w);
     }
+    TL_NEW(p[1].w = tl_new(r->a, float, out)); /* ours always has a bias */
     if (op->nin > 2 && op->in[2] >= 0) TL_TRY(constant(r, op, 2, out, &p[1].w));
-    else
-        TL_NEW(p[1].w = tl_new(r->a, float, out)); /* ours always has a bias */
     return finish(r, op, y, act);
 }
 
-static tl_status add(reader *r, const tl_tflite_op *op)
+static tl_status of_two(reader *r, const tl_tflite_op *op, const tl_op *ours, const void *attr)
 {
     int act = option(op, ONLY_ACT, 1, ACT_NONE);
     tl_val a, b, y;
     TL_TRY(plain(r, op, 0, &a));
     TL_TRY(plain(r, op, 1, &b));
-    TL_CHECK(tl_same(shape_of(r, a), shape_of(r, b)), TL_EUNSUP,
-             "only the sum of two maps of the same size is supported");
-    TL_TRY(PUT(r->g, &y, name_of(r, op, act), add, IN(a, b), 0));
+    TL_TRY(tl_network_put(r->g, name_of(r, op, act), ours, IN(a, b), attr, &y));
     return finish(r, op, y, act);
 }
 
-/* Of two maps, or of a map and one number a channel. */
-static tl_status multiply(reader *r, const tl_tflite_op *op)
-{
-    int act = option(op, ONLY_ACT, 1, ACT_NONE);
-    tl_val a, b, y;
-    TL_TRY(plain(r, op, 0, &a));
-    TL_TRY(plain(r, op, 1, &b));
-    TL_TRY(PUT(r->g, &y, name_of(r, op, act), mul, IN(a, b), 0));
-    return finish(r, op, y, act);
-}
-
-static tl_status logistic(reader *r, const tl_tflite_op *op)
-{
-    tl_val x;
-    TL_TRY(plain(r, op, 0, &x));
-    TL_TRY(PUT(r->g, &x, name_of(r, op, ACT_NONE), sigmoid, IN(x), 0));
-    return give(r, op, (value){ .at = x });
-}
+static tl_status add(reader *r, const tl_tflite_op *op) { return of_two(r, op, &tl_op_add, &(tl_add){ 0 }); }
+static tl_status multiply(reader *r, const tl_tflite_op *op) { return of_two(r, op, &tl_op_mul, &(tl_mul){ 0 }); }
 
 static tl_status concatenation(reader *r, const tl_tflite_op *op)
 {
@@ -367,29 +351,27 @@ static tl_status pad(reader *r, const tl_tflite_op *op)
     return give(r, op, (value){ .at = v->at, .pad = p[2], .extra = p[3] - p[2] });
 }
 
-static tl_status rectifier(reader *r, const tl_tflite_op *op, tl_relu a)
+static tl_status relu(reader *r, const tl_tflite_op *op) { return of_one(r, op, &tl_op_relu, &(tl_relu){ 0 }); }
+static tl_status relu6(reader *r, const tl_tflite_op *op)
 {
-    tl_val x;
-    TL_TRY(plain(r, op, 0, &x));
-    TL_TRY(tl_network_put(r->g, name_of(r, op, ACT_NONE), &tl_op_relu, IN(x), &a, &x));
-    return give(r, op, (value){ .at = x });
+    return of_one(r, op, &tl_op_relu, &(tl_relu){ .max = 6 });
 }
 
-static tl_status relu(reader *r, const tl_tflite_op *op) { return rectifier(r, op, (tl_relu){ 0 }); }
-static tl_status relu6(reader *r, const tl_tflite_op *op) { return rectifier(r, op, (tl_relu){ .max = 6 }); }
 static tl_status leaky(reader *r, const tl_tflite_op *op)
 {
-    return rectifier(r, op, (tl_relu){ .slope = tl_fb_float(op->options, LEAKY_ALPHA, 0) });
+    return of_one(r, op, &tl_op_relu, &(tl_relu){ .slope = tl_fb_float(op->options, LEAKY_ALPHA, 0) });
+}
+
+static tl_status logistic(reader *r, const tl_tflite_op *op)
+{
+    return of_one(r, op, &tl_op_sigmoid, &(tl_sigmoid){ 0 });
 }
 
 static tl_status softmax(reader *r, const tl_tflite_op *op)
 {
-    tl_val x;
-    TL_TRY(plain(r, op, 0, &x));
     TL_CHECK(tl_fb_float(op->options, SOFTMAX_BETA, 0) == 1.0f, TL_EUNSUP,
              "softmax is supported with beta = 1 only");
-    TL_TRY(PUT(r->g, &x, name_of(r, op, ACT_NONE), softmax, IN(x), 0));
-    return give(r, op, (value){ .at = x });
+    return of_one(r, op, &tl_op_softmax, &(tl_softmax){ 0 });
 }
 
 /* From one type to another: the same real values, to us. */
@@ -403,18 +385,21 @@ static tl_status convert(reader *r, const tl_tflite_op *op)
 }
 
 /* BuiltinOperator of the schema. Those without a function are here for their names. */
-/* clang-format off */
-static const struct { int code; const char *name; tl_status (*read)(reader *r, const tl_tflite_op *op); } operations[] = {
-    { 0, "ADD", add }, { 1, "AVERAGE_POOL_2D", average_pool }, { 2, "CONCATENATION", concatenation }, { 3, "CONV_2D", conv },
-    { 4, "DEPTHWISE_CONV_2D", depthwise }, { 6, "DEQUANTIZE", convert }, { 9, "FULLY_CONNECTED", dense },
-    { 14, "LOGISTIC", logistic }, { 17, "MAX_POOL_2D", max_pool }, { 18, "MUL", multiply }, { 19, "RELU", relu },
-    { 21, "RELU6", relu6 }, { 22, "RESHAPE", reshape }, { 25, "SOFTMAX", softmax }, { 34, "PAD", pad }, { 40, "MEAN", mean },
-    { 43, "SQUEEZE", reshape }, { 98, "LEAKY_RELU", leaky }, { 114, "QUANTIZE", convert },
+static const struct {
+    int code;
+    const char *name;
+    tl_status (*read)(reader *r, const tl_tflite_op *op);
+} operations[] = {
+    { 0, "ADD", add }, { 1, "AVERAGE_POOL_2D", average_pool }, { 2, "CONCATENATION", concatenation },
+    { 3, "CONV_2D", conv }, { 4, "DEPTHWISE_CONV_2D", depthwise }, { 6, "DEQUANTIZE", convert },
+    { 9, "FULLY_CONNECTED", dense }, { 14, "LOGISTIC", logistic }, { 17, "MAX_POOL_2D", max_pool },
+    { 18, "MUL", multiply }, { 19, "RELU", relu }, { 21, "RELU6", relu6 }, { 22, "RESHAPE", reshape },
+    { 25, "SOFTMAX", softmax }, { 34, "PAD", pad }, { 40, "MEAN", mean }, { 43, "SQUEEZE", reshape },
+    { 98, "LEAKY_RELU", leaky }, { 114, "QUANTIZE", convert },
     { 23, "RESIZE_BILINEAR", NULL }, { 28, "TANH", NULL }, { 39, "TRANSPOSE", NULL }, { 41, "SUB", NULL },
     { 45, "STRIDED_SLICE", NULL }, { 49, "SPLIT", NULL }, { 54, "PRELU", NULL }, { 67, "TRANSPOSE_CONV", NULL },
     { 77, "SHAPE", NULL }, { 83, "PACK", NULL }, { 97, "RESIZE_NEAREST_NEIGHBOR", NULL }, { 117, "HARD_SWISH", NULL },
 };
-/* clang-format on */
 
 static tl_status read_op(reader *r, const tl_tflite_op *op)
 {
