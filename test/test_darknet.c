@@ -177,6 +177,7 @@ static void damaged_files_do_no_harm(void **state)
     survives_damage(&tl_importer_darknet, IMPORT_DATA "darknet_small.cfg", cfg, 1);
     survives_damage(&tl_importer_darknet, IMPORT_DATA "darknet_small.weights", weights, 7);
     assert_false(tl_importer_darknet.knows((tl_bytes){ (const uint8_t *)"\0\0\0\0", 4 }));
+    assert_false(tl_importer_darknet.knows((tl_bytes){ (const uint8_t *)"\4\5\6\361\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20 }));
     assert_false(tl_importer_darknet.knows((tl_bytes){ (const uint8_t *)"# [net]\n[set]\n", 14 }));
     tl_arena_free(a);
 }
