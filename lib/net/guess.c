@@ -169,7 +169,7 @@ tl_status tl_guess(const tl_foreign *from, const char *arch, int layers, tl_mode
              tl_backbone_name(b->b, name), b->s ? " as named by " : "", b->s ? b->s->origin : "", b->matched, b->ours, b->theirs);
     c->backbone = b->b;
     c->conf = b->conf;
-    c->own_head = b->own_head;
+    c->own_head = b->own_head && b->classes; /* without one, what a head is for could be large */
     c->classes = b->classes;
     c->head = tl_head_at(0);
     *scheme = b->s;

@@ -89,28 +89,37 @@ static bool size_at(const tl_pickle *p, const tl_py *t, int i, size_t *v)
     return n->kind == TL_PY_INT && n->i >= 0 && n->i <= INT64_C(1) << 40;
 }
 
-/* _rebuild_tensor_v2(storage, offset, size, stride, ...): elements may not lie outside their storage, nor twice in a tensor. */
+/* Where the elements are: not outside their storage of `room` elements, and not more than it has. */
+static tl_status lay_out(const tl_pickle *p, const tl_py *args, tl_array *x, size_t room, size_t *offset)
+{
+    const tl_py *size = tl_py_at(p, args, 2), *stride = tl_py_at(p, args, 3);
+    size_t count = 1, last = 0;
+    bool ok = size_at(p, args, 1, offset);
+    TL_CHECK(size->kind == TL_PY_TUPLE && stride->kind == TL_PY_TUPLE && stride->item.n == size->item.n && size->item.n <= TL_ARRAY_RANK,
+             TL_EUNSUP, "the tensor '%s' has no shape of at most %d dimensions", x->name, TL_ARRAY_RANK);
+    x->rank = size->item.n;
+    for (int i = 0; ok && i < x->rank; i++)
+        ok = size_at(p, size, i, &x->dim[i]) && size_at(p, stride, i, &x->stride[i]) && !__builtin_mul_overflow(count, x->dim[i], &count);
+    for (int i = 0; ok && count && i < x->rank; i++) {
+        size_t reach;
+        ok = !__builtin_mul_overflow(x->dim[i] - 1, x->stride[i], &reach) && !__builtin_add_overflow(last, reach, &last);
+    }
+    TL_CHECK(ok && (!count || (count <= room && *offset < room && last < room - *offset)), TL_EFORMAT,
+             "the tensor '%s' reaches beyond its data: the file is damaged", x->name);
+    if (!count) *offset = 0;
+    return TL_OK;
+}
+
+/* _rebuild_tensor_v2(storage, offset, size, stride, ...) */
 static tl_status tensor(reader *r, const tl_py *call, const char *name)
 {
-    const tl_pickle *p = &r->pickle;
-    const tl_py *args = tl_py_at(p, call, 1), *size = tl_py_at(p, args, 2), *stride = tl_py_at(p, args, 3);
-    tl_array x = { .name = name, .rank = size->item.n };
+    const tl_py *args = tl_py_at(&r->pickle, call, 1);
+    tl_array x = { .name = name };
     tl_bytes data = { NULL, 0 };
-    size_t offset, last = 0;
-    TL_TRY(storage(r, tl_py_at(p, args, 0), &x, &data));
-    TL_CHECK(size->kind == TL_PY_TUPLE && stride->kind == TL_PY_TUPLE && stride->item.n == x.rank && x.rank <= TL_ARRAY_RANK, TL_EUNSUP,
-             "the tensor '%s' has no shape of at most %d dimensions", name, TL_ARRAY_RANK);
-    bool ok = size_at(p, args, 1, &offset);
-    size_t room = data.n / tl_element_size(x.type), count = 1;
-    for (int i = 0; ok && i < x.rank; i++) {
-        ok = size_at(p, size, i, &x.dim[i]) && size_at(p, stride, i, &x.stride[i]) && x.dim[i] <= room && x.stride[i] <= room &&
-             !__builtin_mul_overflow(count, x.dim[i], &count);
-        if (ok && x.dim[i]) last += (x.dim[i] - 1) * x.stride[i];
-        ok = ok && last <= room;
-    }
-    TL_CHECK(ok && (!count || (offset < room && last < room - offset)) && count <= room, TL_EFORMAT,
-             "the tensor '%s' reaches beyond its data: the file is damaged", name);
-    x.data = data.p + (count ? offset * tl_element_size(x.type) : 0);
+    size_t offset = 0;
+    TL_TRY(storage(r, tl_py_at(&r->pickle, args, 0), &x, &data));
+    TL_TRY(lay_out(&r->pickle, args, &x, data.n / tl_element_size(x.type), &offset));
+    x.data = data.p + offset * tl_element_size(x.type);
     tl_array *slot = tl_add(r->arena, &r->array, tl_array);
     TL_NEW(slot);
     *slot = x;
