@@ -99,6 +99,15 @@ static void the_loss_is_the_sum_of_distances(void **state)
     assert_true(sum > 0.01 && fabs((double)tl_plan_value(p, loss).f[0] - sum) < 1e-4 * sum);
 }
 
+/* The last column of training.csv. */
+static double val_loss(const char *results, int epoch)
+{
+    const char *row = text_of(tl_printf(a, "%s/%s/training.csv", place, results));
+    for (int i = 0; i < epoch; i++) row = strchr(row, '\n') + 1;
+    for (int i = 0; i < 5; i++) row = strchr(row, ',') + 1;
+    return strtod(row, NULL);
+}
+
 /* Without a word about labels, a network of other weights becomes more like the teacher. */
 static void it_learns_from_the_teacher_alone(void **state)
 {
@@ -114,6 +123,7 @@ static void it_learns_from_the_teacher_alone(void **state)
     s->c.class_weight = none;
     ok(run(s));
     if (!(s->loss[5] < 0.5 * s->loss[0])) fail_msg("%s", tl_text_end(&s->said));
+    for (int e = 1; e <= 6; e++) assert_true(val_loss("small", e) >= val_loss("small", s->result.best_epoch));
 }
 
 static void strangers_cannot_teach(void **state)

@@ -250,7 +250,7 @@ static const tl_field train_rows[] = {
           "mean of the pixels: keys b, g, r, or l for grey; caffe mode only", .flags = TL_MAP),
     BOOL(disable_horizontal_flip, 0, "do not mirror training pictures at random"),
     MSG(visualizer, visualizer, TL_NOEFFECT, "what is logged beside numbers"),
-    TL_FX(T, teacher_model_path, TL_STR, 0, 0, 0, "model to learn from besides the labels: the one that pretrained_model_path was pruned from", .flags = TL_EXTRA),
+    TL_FX(T, teacher_model_path, TL_STR, 0, 0, 0, "model to learn from besides the labels: the one that pretrained_model_path was pruned from. The best epoch is then the one of the lowest validation loss", .flags = TL_EXTRA),
     TL_FX(T, class_weights, TL_FLOAT, 0, 0, 1e6,
           "weight of a class in the loss, by its name; 1 where not named",
           .flags = TL_MAP | TL_EXTRA),

@@ -258,6 +258,16 @@ static tl_status tell_unreadable(trainer *t)
     return tl_unreadable_report(t->a, both, TL_LEN(both), t->c->results, &t->c->listener, &t->unreadable);
 }
 
+/* Is this epoch the best so far? What counts is how many pictures are right, then the loss. With a teacher the student comes
+ * nearer to it from epoch to epoch; there a picture more or less is luck, and the loss says it better. */
+static bool better(const trainer *t, double loss)
+{
+    const tl_train_state *s = &t->s;
+    if (s->best_epoch < 0) return true;
+    if (t->distill) return loss < s->best_loss;
+    return t->last_acc > s->best_acc || (t->last_acc == s->best_acc && loss < s->best_loss);
+}
+
 static tl_status end_epoch(trainer *t, double rate)
 {
     tl_confusion m;
@@ -268,7 +278,7 @@ static tl_status end_epoch(trainer *t, double rate)
     TL_TRY(tell_unreadable(t));
     double loss = m.loss / (double)m.n;
     if (!isfinite(loss)) return diverged(t, "validation loss is", rate);
-    bool best = t->s.best_epoch < 0 || t->last_acc > t->s.best_acc || (t->last_acc == t->s.best_acc && loss < t->s.best_loss);
+    bool best = better(t, loss);
     TL_TRY(record(t, &m, rate));
     tl_say(&t->c->listener, "epoch %d/%d: loss %.4f acc %.4f val_loss %.4f val_acc %.4f lr %.3g%s\n", t->s.epoch + 1, t->c->epochs,
         t->s.loss_sum / t->s.batch, (double)t->s.hits / (double)t->s.seen, loss, t->last_acc, rate, best ? " (best so far)" : "");
@@ -345,7 +355,7 @@ static tl_status finish(trainer *t, tl_train_result *out)
              "and a network that ends in one dense layer");
     *out = (tl_train_result){ t->s.best_epoch, t->s.best_acc, t->s.best_loss, t->last_acc, t->s.frozen_acc, NULL };
     TL_NEW(out->best_path = tl_checkpoint_path(t->a, &t->files, t->s.best_epoch, t->c->key && t->c->key[0] ? ".tlt" : ".onnx"));
-    if (t->s.frozen_acc > t->s.best_acc)
+    if (t->s.frozen_acc > t->s.best_acc && !t->distill)
         tl_say(&t->c->listener, "warning: the best epoch reaches %.4f on the validation pictures, a trained head on the frozen trunk %.4f. Training the whole network did harm; "
             "the usual cause is a learning rate too high for so few pictures: leave optimizer and lr_config out of the spec, or freeze_blocks\n",
             t->s.best_acc, t->s.frozen_acc);
