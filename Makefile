@@ -55,7 +55,7 @@ SIMDOBJ  := $(foreach i,$(ISAS),$(SIMD:%.c=$(B)/%.$(i).o))
 PROTO    := $(wildcard lib/wire/*.proto)
 GEN      := $(PROTO:%.proto=$(B)/gen/%.pb-c.c)
 SRC      := $(filter-out $(SIMD),$(foreach l,$(LAYERS),$(call rwildcard,lib/$(l)))) $(wildcard lib/*.c)
-LIBOBJ   := $(SRC:%.c=$(B)/%.o) $(GEN:%.c=%.o) $(SIMDOBJ)
+LIBOBJ   := $(SRC:%.c=$(B)/%.o) $(GEN:%.c=%.o) $(SIMDOBJ) $(B)/gen/models_index.o
 CMDOBJ   := $(patsubst %.c,$(B)/%.o,$(wildcard cmd/*.c))
 TESTS    := $(patsubst %.c,$(B)/%,$(wildcard test/test_*.c))
 BENCHES  := $(patsubst %.c,$(B)/%,$(wildcard bench/bench_*.c))
@@ -72,6 +72,10 @@ $(B)/tlc: $(CMDOBJ) $(B)/libtlc.a
 $(B)/gen/lib/wire/%.pb-c.c: lib/wire/%.proto
 	@mkdir -p $(@D)
 	protoc-c --proto_path=lib/wire --c_out=$(@D) $<
+# The registry that is built in, as text.
+$(B)/gen/models_index.c: models/index.json
+	@mkdir -p $(@D)
+	{ echo 'const char tl_models_index[] ='; sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $<; echo ';'; } > $@
 $(B)/gen/%.o: $(B)/gen/%.c
 	$(CC) $(OPT) -std=c11 -I$(@D) -c -o $@ $<
 $(B)/lib/wire/%.o: CFLAGS += -I$(B)/gen/lib/wire

@@ -1,11 +1,13 @@
 /* cmds.h - every command, in the order help lists them. SPDX-License-Identifier: MIT
  *
- * A new command is one word here and one file beside this one that exports cmd_NAME. */
+ * A new command is one word here and one file beside this one that exports cmd_NAME;
+ * the commands for models in registries share model.c. */
 #ifndef CMDS_H
 #define CMDS_H
 #include "cmd.h"
 #define CMDS(X)                                                                                    \
-    X(train) X(evaluate) X(prune) X(inference) X(export) X(import) X(spec) X(list) X(info) X(docs) X(help)
+    X(train) X(evaluate) X(prune) X(inference) X(export) X(import) X(spec)                         \
+    X(model_list) X(model_pull) X(model_push) X(model_verify) X(list) X(info) X(docs) X(help)
 
 #define CMD_DECL(name) extern const cmd_def cmd_##name;
 CMDS(CMD_DECL)

@@ -88,20 +88,28 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+static void training_line(const tl_progress *p)
+{
+    if (p->epochs > 0) printf(" %d/%d", p->epoch, p->epochs);
+    printf("  batch %d/%d", p->batch, p->batches);
+    if (p->loss > 0) printf("  loss %.4f  accuracy %.3f", p->loss, p->accuracy);
+    if (p->pictures_per_second > 0) printf("  %.1f images/s", p->pictures_per_second);
+}
+
 /* A line that is drawn again and again, a few times a second. Only on a terminal: elsewhere the
  * library's own line at the end of an epoch is all there is. */
 static void progress(void *ctx, const tl_progress *p)
 {
     cmd_call *c = ctx;
     double t = now();
-    if (t - c->shown < 0.1 && p->batch < p->batches) return;
+    bool last = p->size > 0 ? p->done >= p->size : p->batch >= p->batches;
+    if (t - c->shown < 0.1 && !last) return;
     c->shown = t;
     c->live = true;
     printf("\r%s", p->stage);
-    if (p->epochs > 0) printf(" %d/%d", p->epoch, p->epochs);
-    printf("  batch %d/%d", p->batch, p->batches);
-    if (p->loss > 0) printf("  loss %.4f  accuracy %.3f", p->loss, p->accuracy);
-    if (p->pictures_per_second > 0) printf("  %.1f images/s", p->pictures_per_second);
+    if (p->size > 0) printf("  %.1f of %.1f MB", p->done / 1e6, p->size / 1e6);
+    else
+        training_line(p);
     if (p->eta > 0) printf("  ETA %d:%02d", (int)p->eta / 60, (int)p->eta % 60);
     fputs("\033[K", stdout);
     fflush(stdout);

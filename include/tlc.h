@@ -103,7 +103,8 @@ typedef struct {
     double loss, accuracy;      /* means over this epoch so far */
     double rate;                /* learning rate */
     double pictures_per_second;
-    double eta;                 /* seconds left of all the training, as far as can be told */
+    double eta;                 /* seconds left of all the training, or of the file, as far as can be told */
+    double done, size;          /* bytes of a file that is being fetched; size 0: none is */
 } tl_progress;
 typedef struct {
     void (*say)(void *ctx, const char *text);          /* whole lines; warnings begin with "warning: " */
@@ -204,10 +205,44 @@ typedef struct {
     const char *input_image_size; /* "3,224,224", for weights alone */
     const char *preprocess_mode; /* caffe, torch, tf, imagenet; NULL: as the file says, or as its makers usually do */
     const char *key;             /* opens the input when it is sealed, and seals the output */
+    bool        external_data;   /* weights that an ONNX file keeps in other files of its folder may be read */
     bool        overwrite;
 } tl_import_opts;
 typedef struct { int matched, skipped, fresh, classes; size_t params, bytes; const char *format, *arch, *report; } tl_import_summary;
 tl_status tl_model_import(tl_arena *a, const tl_import_opts *o, const tl_listener *l, tl_import_summary *out);
+
+/* ---- Registries --------------------------------------------------------------------------------
+ * A registry is an index, a JSON file that says what models there are, and the models beside it or elsewhere; docs/registry.md
+ * describes it. registry: path or http(s) address of the index or of its folder; NULL: $TLC_REGISTRY, otherwise the models that
+ * come with TLC. What is pulled lies in $XDG_CACHE_HOME/tlc/models (~/.cache/tlc/models), and "registry:NAME" then stands for it
+ * wherever a model's path is asked for. Strings that are not known are "". */
+typedef struct {
+    const char *name, *task, *backbone, *input, *preprocess, *accuracy, *license, *url;
+    const char *sha256;          /* 64 hexadecimal digits */
+    size_t      size, parameters; /* bytes; 0: not known */
+    tl_list     classes;         /* const char *; empty: a trunk to start from */
+} tl_registry_model;
+
+/* *models: tl_registry_model, those for this backbone or of this name (NULL: all). *text: a table of them. */
+tl_status tl_registry_list(tl_arena *a, const char *registry, const char *which, const tl_listener *l, tl_list *models, const char **text);
+
+typedef struct { const char *path, *text; size_t bytes; bool fetched; } tl_pull_summary; /* fetched: it was not here already; text: how to use it */
+/* The model, its checksum verified, into the cache. What a pull that was stopped or cut off has fetched is kept, and the next goes on from there. */
+tl_status tl_registry_pull(tl_arena *a, const char *registry, const char *name, const tl_listener *l, tl_pull_summary *out);
+
+typedef struct {
+    const char *registry;        /* a path: others cannot be written to */
+    tl_list     files;           /* const char *: models that tlc wrote */
+    const char *name;            /* NULL: the file's, without suffix */
+    const char *license, *accuracy; /* as in "0.91 on 120 test pictures of vehicles" */
+    const char *key;             /* opens sealed models, which stay sealed */
+    bool        overwrite;       /* another model of this name */
+} tl_push_opts;
+tl_status tl_registry_push(tl_arena *a, const tl_push_opts *o, const tl_listener *l, const char **text);
+
+typedef struct { int right, wrong; const char *text; } tl_verify_summary;
+/* Read every file of a registry on this machine, and all in the cache, and compare their checksums. Damaged ones are counted, not an error. */
+tl_status tl_registry_verify(tl_arena *a, const char *registry, const tl_listener *l, tl_verify_summary *out);
 
 /* ---- Looking around --------------------------------------------------------------------------- */
 /* What a model file is: architecture, input, classes, parameters, MACs, history; *json the same for programs. */

@@ -1,5 +1,6 @@
 /* about.c - what is in the tables, and what a model file is. SPDX-License-Identifier: MIT */
 #include "api.h"
+#include "registry.h"
 #include "text.h"
 #include <string.h>
 
@@ -30,6 +31,7 @@ tl_status tl_model_describe(tl_arena *a, const char *path, const char *key, tl_m
     tl_model *m;
     tl_bytes file;
     tl_text t = tl_text_new(a);
+    TL_TRY(tl_model_find(a, path, &path));
     TL_TRY(tl_model_open(a, path, key, &m));
     TL_TRY(tl_file_read(a, path, 0, &file));
     tl_shape s = m->g->node[m->image.i].s;
@@ -85,16 +87,31 @@ static tl_status measure(const tl_backbone *b, measured *out)
     return s;
 }
 
+/* The pretrained models of this backbone that come with TLC, after `before`; nothing when there are none. */
+static void add_weights(tl_text *t, const tl_index *x, const char *backbone, const char *before)
+{
+    const tl_registry_model *m = x->model.at;
+    for (int i = 0; i < x->model.n; i++) {
+        if (strcmp(m[i].backbone, backbone)) continue;
+        tl_textf(t, "%s" TL_REGISTRY_PREFIX "%s", before, m[i].name);
+        before = ", ";
+    }
+}
+
 static tl_status list_backbones(tl_text *t)
 {
     char name[32];
+    tl_index shipped;
+    TL_TRY(tl_registry_builtin(t->arena, &shipped));
     tl_textf(t, "  %-17s %11s %12s  strides\n", "", "parameters", "MACs at 224");
     for (int i = 0; tl_backbone_at(i); i++) {
         const tl_backbone *b = tl_backbone_at(i);
         measured m;
         TL_TRY(measure(b, &m));
-        tl_textf(t, "  %-17s %10.2fM %11.0fM  %-14s  %s\n", tl_backbone_name(b, name), (double)m.params / 1e6,
+        tl_textf(t, "  %-17s %10.2fM %11.0fM  %-14s  %s", tl_backbone_name(b, name), (double)m.params / 1e6,
                  m.macs / 1e6, m.strides, b->brief);
+        add_weights(t, &shipped, name, "; weights: ");
+        tl_textf(t, "\n");
     }
     return TL_OK;
 }
@@ -187,18 +204,22 @@ static tl_status page_ops(tl_text *t)
 static tl_status page_backbones(tl_text *t)
 {
     char name[32];
+    tl_index shipped;
+    TL_TRY(tl_registry_builtin(t->arena, &shipped));
     tl_textf(
         t,
         "# Backbones\n\nPrinted by `tlc docs` from the backbone table. Parameters (running statistics included) and "
         "MACs at 224x224, with batch norm, without biases, pooling and the head. Strides are those of the feature "
-        "maps that a head can read.\n\n| name | arch | n_layers | parameters | MACs | strides | |\n"
-        "|---|---|---|---|---|---|---|\n");
+        "maps that a head can read. Weights come with TLC; `tlc model list` shows those of other registries.\n\n"
+        "| name | arch | n_layers | parameters | MACs | strides | | weights |\n|---|---|---|---|---|---|---|---|\n");
     for (int i = 0; tl_backbone_at(i); i++) {
         const tl_backbone *b = tl_backbone_at(i);
         measured m;
         TL_TRY(measure(b, &m));
-        tl_textf(t, "| %s | `%s` | %d | %zu | %.0f | %s | %s |\n", tl_backbone_name(b, name), b->arch, b->layers,
+        tl_textf(t, "| %s | `%s` | %d | %zu | %.0f | %s | %s |", tl_backbone_name(b, name), b->arch, b->layers,
                  m.params, m.macs, m.strides, b->brief);
+        add_weights(t, &shipped, name, " ");
+        tl_textf(t, " |\n");
     }
     return TL_OK;
 }

@@ -11,7 +11,9 @@ tl_status tl_spec_open(tl_arena *a, const char *path, const tl_list *overrides, 
                        const tl_listener *l, const tl_classification_spec **out);
 /* Did the user give this field of a section ("train_config") of the spec? */
 bool tl_spec_says(const char *section, const void *obj, const char *field);
-/* The file, with a hint when the same model lies beside it under the other suffix (.tlt, .onnx). */
+/* The file that a model's path means: "registry:NAME" is the one that was pulled; a hint when the same model lies beside it under the
+ * other suffix (.tlt, .onnx). */
+tl_status tl_model_find(tl_arena *a, const char *path, const char **out);
 tl_status tl_model_open(tl_arena *a, const char *path, const char *key, tl_model **out);
 /* The same for weights and networks of any program. */
 tl_status tl_foreign_open(tl_arena *a, const char *path, const char *key, tl_foreign *out);

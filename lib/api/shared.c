@@ -1,5 +1,6 @@
 /* shared.c - what the tasks of the public interface share. SPDX-License-Identifier: MIT */
 #include "api.h"
+#include "registry.h"
 #include "statusjson.h"
 #include <string.h>
 
@@ -32,8 +33,11 @@ static const char *other_suffix(tl_arena *a, const char *path)
     return NULL;
 }
 
-static tl_status must_exist(tl_arena *a, const char *path)
+tl_status tl_model_find(tl_arena *a, const char *path, const char **out)
 {
+    const size_t prefix = strlen(TL_REGISTRY_PREFIX);
+    *out = path;
+    if (!strncmp(path, TL_REGISTRY_PREFIX, prefix)) return tl_cache_find(a, path + prefix, out);
     const char *other = tl_file_exists(path) ? NULL : other_suffix(a, path);
     TL_CHECK(!other, TL_EIO, "there is no model '%s', but there is '%s'", path, other);
     return TL_OK;
@@ -41,13 +45,13 @@ static tl_status must_exist(tl_arena *a, const char *path)
 
 tl_status tl_model_open(tl_arena *a, const char *path, const char *key, tl_model **out)
 {
-    TL_TRY(must_exist(a, path));
+    TL_TRY(tl_model_find(a, path, &path));
     return tl_model_load(a, path, key, out);
 }
 
 tl_status tl_foreign_open(tl_arena *a, const char *path, const char *key, tl_foreign *out)
 {
-    TL_TRY(must_exist(a, path));
+    TL_TRY(tl_model_find(a, path, &path));
     return tl_import(a, path, key, out);
 }
 

@@ -48,17 +48,23 @@ tl_status tl_file_read(tl_arena *a, const char *path, size_t limit, tl_bytes *ou
     return TL_OK;
 }
 
-static bool write_all(int fd, const char *p, size_t n)
+static tl_status cannot_write(const char *path, int why)
 {
-    while (n) {
-        if (refuse()) return false;
-        ssize_t put = write(fd, p, n);
+    bool full = why == ENOSPC || why == EDQUOT;
+    return tl_fail(TL_EIO, "cannot write '%s': %s%s", path, strerror(why),
+                   full ? " (free some room and run the same command again)" : "");
+}
+
+tl_status tl_write_all(int fd, const char *path, const void *bytes, size_t n)
+{
+    for (const char *p = bytes; n;) {
+        ssize_t put = refuse() ? -1 : write(fd, p, n);
         if (put < 0 && errno == EINTR) continue;
-        if (put < 0) return false;
+        if (put < 0) return cannot_write(path, errno);
         p += put;
         n -= (size_t)put;
     }
-    return true;
+    return TL_OK;
 }
 
 /* The rename itself is only on disk once the folder is. Some file systems cannot sync a folder;
@@ -75,35 +81,34 @@ static void sync_folder_of(const char *path)
     close(fd);
 }
 
+tl_status tl_file_publish(int fd, const char *tmp, const char *path)
+{
+    if (refuse() || fsync(fd) || refuse() || rename(tmp, path)) return cannot_write(path, errno);
+    sync_folder_of(path);
+    return TL_OK;
+}
+
 tl_status tl_file_write(const char *path, const void *bytes, size_t n)
 {
     char tmp[PATH_MAX];
     int len = snprintf(tmp, sizeof tmp, "%s.%ld.tmp", path, (long)getpid());
     TL_CHECK(len > 0 && len < (int)sizeof tmp, TL_EIO, "the path '%s' is too long", path);
     int fd = refuse() ? -1 : open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    TL_CHECK(fd >= 0, TL_EIO, "cannot write '%s': %s", path, strerror(errno));
-    bool ok = write_all(fd, bytes, n) && !refuse() && fsync(fd) == 0;
-    int why = errno;
-    if (close(fd) && ok) { ok = false; why = errno; }
-    if (ok && (refuse() || rename(tmp, path))) { ok = false; why = errno; }
-    if (!ok) {
-        unlink(tmp);
-        return tl_fail(TL_EIO, "cannot write '%s': %s%s", path, strerror(why),
-                       why == ENOSPC || why == EDQUOT ? " (free some room and run the same command again)" : "");
-    }
-    sync_folder_of(path);
-    return TL_OK;
+    if (fd < 0) return cannot_write(path, errno);
+    tl_status s = tl_write_all(fd, path, bytes, n);
+    if (!s) s = tl_file_publish(fd, tmp, path);
+    close(fd); /* after fsync there is nothing left for it to lose */
+    if (s) unlink(tmp);
+    return s;
 }
 
 tl_status tl_file_append(const char *path, const char *text)
 {
     int fd = refuse() ? -1 : open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    TL_CHECK(fd >= 0, TL_EIO, "cannot write '%s': %s", path, strerror(errno));
-    bool ok = write_all(fd, text, strlen(text));
-    int why = errno;
-    if (close(fd) && ok) { ok = false; why = errno; }
-    TL_CHECK(ok, TL_EIO, "cannot write '%s': %s", path, strerror(why));
-    return TL_OK;
+    if (fd < 0) return cannot_write(path, errno);
+    tl_status s = tl_write_all(fd, path, text, strlen(text));
+    if (close(fd) && !s) s = cannot_write(path, errno);
+    return s;
 }
 
 bool tl_file_exists(const char *path) { return access(path, F_OK) == 0; }

@@ -13,6 +13,10 @@ tl_status tl_file_read(tl_arena *a, const char *path, size_t limit, tl_bytes *ou
  * is there, whole: temporary name in the same folder, write, fsync, rename, fsync the folder. On
  * failure (a full disk, no permission) path is untouched and the temporary file removed. */
 tl_status tl_file_write(const char *path, const void *bytes, size_t n);
+/* Its two halves, for a file that grows for a while: all bytes to fd; then what fd holds reaches the
+ * disk and tmp, its name so far, becomes path. path is what messages call it; fd stays open. */
+tl_status tl_write_all(int fd, const char *path, const void *bytes, size_t n);
+tl_status tl_file_publish(int fd, const char *tmp, const char *path);
 tl_status tl_file_append(const char *path, const char *text); /* one write; created when absent */
 
 bool      tl_file_exists(const char *path);
