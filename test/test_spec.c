@@ -323,6 +323,8 @@ static const struct { const char *text; unsigned needs; const char *args[2], *me
       0,
       { NULL },
       "warning: t:2:22: n_layers has no effect: mobilenet_v2 comes in one size\n" },
+    { M("arch: 'vgg' alpha: 0.5"), 0, { NULL }, "warning: t:2:13: alpha has no effect: vgg comes in one width\n" },
+    { M("arch: 'vgg' alpha: 1"), 0, { NULL }, "" },
     { T("enable_color_augmentation: true"),
       0,
       { NULL },

@@ -66,7 +66,7 @@ static tl_status build(job *j)
         .backbone = j->backbone, .head = tl_head_at(0), .own_head = m->retain_head, .c = j->spec->c, .h = j->spec->h, .w = j->spec->w,
         .classes = j->train->classes.n, .seed = (uint64_t)j->spec->train->random_seed,
         .conf = { .bn = m->use_batch_norm, .bias = m->use_bias, .pooling = m->use_pooling, .all_projections = m->all_projections,
-                  .bn_eps = j->spec->bn_epsilon, .bn_momentum = j->spec->bn_momentum, .dropout = m->dropout },
+                  .alpha = m->alpha, .bn_eps = j->spec->bn_epsilon, .bn_momentum = j->spec->bn_momentum, .dropout = m->dropout },
     };
     TL_TRY(activation(m, &c.conf.act));
     TL_TRY(j->backbone == &tl_byom_backbone ? bring(j, &c) : tl_model_build(j->a, &c, &j->model));

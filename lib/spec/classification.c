@@ -183,16 +183,17 @@ static tl_status check_size(loader *l)
     return TL_OK;
 }
 
-/* Sizes a family comes in (none: one size), the one that n_layers 0 means, and the numbers of its blocks. */
-typedef struct { const char *name; int layers[6], usual, first_block, last_block; } arch;
+/* Sizes a family comes in (none: one size), the one that n_layers 0 means, the numbers of its blocks, and whether it
+ * comes in several widths. */
+typedef struct { const char *name; int layers[6], usual, first_block, last_block; bool widths; } arch;
 static const arch archs[] = {
-    { "resnet", { 10, 18, 34, 50, 101 }, 18, 0, 4 }, { "vgg", { 16, 19 }, 16, 1, 5 },
-    { "darknet", { 19, 53 }, 19, 0, 5 },             { "cspdarknet", { 19, 53 }, 19, 0, 5 },
-    { "alexnet", { 0 }, 0, 1, 8 },                   { "googlenet", { 0 }, 0, 0, 9 },
-    { "mobilenet_v1", { 0 }, 0, 0, 13 },             { "mobilenet_v2", { 0 }, 0, 0, 18 },
-    { "squeezenet", { 0 }, 0, 0, 8 },                { "efficientnet_b0", { 0 }, 0, 0, 8 },
-    { "efficientnet_b1", { 0 }, 0, 0, 8 },           { "efficientnet_lite0", { 0 }, 0, 0, 8 },
-    { "onnx", { 0 }, 0, 0, 7 },
+    { "resnet", { 10, 18, 34, 50, 101 }, 18, 0, 4, false }, { "vgg", { 16, 19 }, 16, 1, 5, false },
+    { "darknet", { 19, 53 }, 19, 0, 5, false },             { "cspdarknet", { 19, 53 }, 19, 0, 5, false },
+    { "alexnet", { 0 }, 0, 1, 8, false },                   { "googlenet", { 0 }, 0, 0, 9, false },
+    { "mobilenet_v1", { 0 }, 0, 0, 13, true },              { "mobilenet_v2", { 0 }, 0, 0, 18, true },
+    { "squeezenet", { 0 }, 0, 0, 8, false },                { "efficientnet_b0", { 0 }, 0, 0, 8, false },
+    { "efficientnet_b1", { 0 }, 0, 0, 8, false },           { "efficientnet_lite0", { 0 }, 0, 0, 8, false },
+    { "onnx", { 0 }, 0, 0, 7, false },
 };
 
 static tl_status check_layers(loader *l, const arch *a)
@@ -219,6 +220,7 @@ static tl_status check_arch(loader *l)
     while (a < end && strcmp(a->name, l->m->arch)) a++;
     assert(a < end); /* tl_arch_names has no other */
     TL_TRY(check_layers(l, a));
+    if (!a->widths && l->m->alpha != 1) TL_TRY(CAUTION(l->m, "alpha", "alpha has no effect: %s comes in one width", a->name));
     const int *b = l->m->freeze_blocks.at;
     for (int i = 0; i < l->m->freeze_blocks.n; i++)
         if (b[i] < a->first_block || b[i] > a->last_block)

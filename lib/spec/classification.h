@@ -23,7 +23,7 @@ typedef struct {
     int         n_layers;                    /* 0 where the architecture comes in one size */
     bool        retain_head, use_batch_norm, use_bias, use_pooling, all_projections, freeze_bn;
     tl_list     freeze_blocks;               /* int */
-    float       dropout;
+    float       dropout, alpha;
     tl_bn_config         *batch_norm_config; /* NULL: momentum 0.9, epsilon 1e-5 */
     tl_activation_config *activation;        /* NULL: the architecture's own */
     const char *byom_model, *byom_cut;

@@ -63,6 +63,7 @@ static const tl_field model_rows[] = {
     MSG(batch_norm_config, bn, 0,
         "momentum and epsilon of batch norm; 0.9 and 1e-5 when not given"),
     MSG(activation, activation, 0, "the activation, in place of the architecture's own"),
+    TL_FX(T, alpha, TL_FLOAT, 1, 0.1, 4, "width multiplier of mobilenet_v1 and mobilenet_v2", .flags = TL_EXTRA),
     STR(byom_model, "with arch \"onnx\": the file of a classifier whose head is replaced (ONNX, or anything 'tlc import' reads as a network)"),
     TL_FX(T, byom_cut, TL_STR, 0, 0, 0, "with byom_model: the last node to keep; otherwise the head is cut at the last pooling or flatten",
           .flags = TL_EXTRA),
