@@ -4,9 +4,32 @@
  *     PROFILE=1 bench_train NET ...            and where the time goes, by kind of operation
  *
  * A step is forward, backward and SGD with momentum, on 224x224 pictures, f32. Prints milliseconds
- * per step (median after a step that warms up) and peak memory in MB. */
+ * per step (median after a step that warms up), peak memory in MB, and the share of the best step that its convolutions
+ * need alone: each one's kernels, forward and backward, run by themselves after every step, the best time of each. */
 #include "bench.h"
 #include "train.h"
+
+/* The least seconds that each convolution of p took alone, so far. */
+static tl_status time_convolutions(tl_plan *p, double *least)
+{
+    for (int i = 0; i < p->g->n; i++) {
+        tl_io *io = &p->io[i];
+        if (p->g->node[i].op != &tl_op_conv2d) continue;
+        double start = now();
+        TL_TRY(io->kernel.forward(io));
+        TL_TRY(io->kernel.backward(io));
+        double took = now() - start;
+        if (least[i] == 0 || took < least[i]) least[i] = took;
+    }
+    return TL_OK;
+}
+
+static double sum(const double *v, int n)
+{
+    double s = 0;
+    for (int i = 0; i < n; i++) s += v[i];
+    return s;
+}
 
 static tl_status bench(tl_arena *a, const char *net, int steps, int batch)
 {
@@ -15,13 +38,14 @@ static tl_status bench(tl_arena *a, const char *net, int steps, int batch)
     tl_val target;
     tl_recipe recipe = { .optimizer = { .kind = TL_SGD, .momentum = 0.9f }, .block_decay = 1 };
     tl_weights w;
-    double *ms = tl_new(a, double, steps), update = 0;
+    double *ms = tl_new(a, double, steps), *least, update = 0;
     TL_NEW(ms);
     TL_TRY(bench_net(a, net, &m));
     tl_val loss = tl_head_at(0)->loss(m->g, m->raw, &target);
     TL_TRY(
         tl_plan_new(m->g, a, &(tl_plan_conf){ .batch = batch, .train = true, .loss = loss }, &p));
     TL_TRY(tl_weights_new(a, p, &recipe, &w));
+    TL_NEW(least = tl_new(a, double, m->g->n));
     fill_noise(tl_plan_value(p, m->image));
     for (int i = 0; i < batch; i++) tl_plan_value(p, target).f[i * CLASSES + i] = 1;
     for (int s = -1; s < steps; s++) {
@@ -34,9 +58,10 @@ static tl_status bench(tl_arena *a, const char *net, int steps, int batch)
         if (s < 0) continue;
         update += now() - before;
         ms[s] = 1e3 * (now() - start);
+        TL_TRY(time_convolutions(p, least));
     }
-    double step = median(ms, steps) / 1e3;
-    printf("train %s ms %.1f MB %.0f\n", net, 1e3 * step, peak_memory());
+    double step = median(ms, steps) / 1e3; /* which sorts ms */
+    printf("train %s ms %.1f MB %.0f share %.3f\n", net, 1e3 * step, peak_memory(), 1e3 * sum(least, m->g->n) / ms[0]);
     if (!p->seconds) return TL_OK;
     print_profile(p, steps, step);
     printf("%-16s %19.1f %6.1f%%\n", "optimizer", 1e3 * update / steps,

@@ -17,17 +17,17 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 : > "$tmp/log"
 
-# measure KEY COMMAND...: remember the milliseconds and megabytes that COMMAND prints.
+# measure KEY COMMAND...: remember the milliseconds, megabytes and, in training, the convolutions' share that COMMAND prints.
 measure() {
     local key=$1
     shift
     "$@" > "$tmp/out" || return 0
     awk -v key="$key" '$1 == "train" || $1 == "infer" {
-        for (i = 1; i < NF; i++) if ($i == "ms" || $i == "MB") print key "." $i, $(i + 1) }' "$tmp/out" >> "$tmp/log"
+        for (i = 1; i < NF; i++) if ($i ~ /^(ms|MB|share)$/) print key "." $i, $(i + 1) }' "$tmp/out" >> "$tmp/log"
 }
 
-# convolutions KEY STEPS COMMAND...: the share of a step that oneDNN spends in convolutions, as it says itself.
-# Kernels of our own are not in its count: where they take over, the share falls, and the step is no worse for it.
+# convolutions KEY STEPS COMMAND...: the share of a step that oneDNN spends in convolutions, as it says itself. For
+# PyTorch, which has no others; ours measures each convolution alone, kernels of our own included.
 convolutions() {
     local key=$1 steps=$2
     shift 2
@@ -68,9 +68,8 @@ for round in $(seq "$ROUNDS"); do
                 measure "ort.$net.$batch" "$PYTHON" "$here/peers.py" infer "$model" $((40 / batch + 3))
             fi
         done
-        if [ "$round" = 1 ]; then
-            convolutions "ours.train.$net" "$STEPS" "$B/bench/bench_train" "$net" "$STEPS"
-            if [[ $have == *torch* ]]; then convolutions "torch.$net" "$STEPS" torch train "$net" nhwc "$STEPS"; fi
+        if [[ $round = 1 && $have == *torch* ]]; then
+            convolutions "torch.$net" "$STEPS" torch train "$net" nhwc "$STEPS"
         fi
     done
     echo "round $round done" >&2
