@@ -198,41 +198,76 @@ static void absorbed_inference_is_unabsorbed_inference(void **state)
     }
 }
 
-/* Whether all pictures run at once, one by one, or in slices that grow from stage to stage; values of all pictures may
- * be kept in any of them. */
-static void slices_change_no_answer(void **state)
+/* A plan whose image is noise, run twice: the second finds what the first left in memory. */
+static tl_plan *inferred(tl_arena *a, const tl_model *m, const tl_plan_conf *c)
+{
+    tl_plan *p;
+    ok(tl_plan_new(m->g, a, c, &p));
+    tl_tensor image = tl_plan_value(p, m->image);
+    assert_int_equal(image.s.n, c->batch);
+    fill(image.f, tl_count(image.s), 1);
+    for (int run = 0; run < 2; run++) ok(tl_plan_forward(p));
+    return p;
+}
+
+/* A front of any length changes no answer, nor a value kept on either side. */
+static void pictures_one_by_one_give_the_answers_of_all_at_once(void **state)
 {
     (void)state;
-    enum { BATCH = 6 };
-    static const struct { size_t cache; int stages; } rows[] = { { 1, 1 }, { 300 << 10, 3 }, { 2 << 20, 2 } };
+    static const size_t caches[] = { 1, 300 << 10, 1 << 20 };
     const tl_backbone *b;
+    tl_dnn_threads(2);
     for (int i = 0; (b = tl_backbone_at(i)); i++) {
         if (b->layers > 50) continue;
         tl_arena *a = tl_arena_new();
         tl_model *m;
-        tl_plan *p, *q;
         ok(random_model(a, b, &(tl_backbone_conf){ .bn = true }, 64, &m));
-        const tl_val keep[] = { { m->g->n / 5 }, { m->g->n / 2 } };
-        tl_plan_conf c = { .batch = BATCH, .constant = true, .keep = keep, .nkeep = 2, .cache = SIZE_MAX };
-        ok(tl_plan_new(m->g, a, &c, &q));
-        assert_false(q->sliced);
-        fill(tl_plan_value(q, m->image).f, tl_count(tl_plan_value(q, m->image).s), 1);
-        ok(tl_plan_forward(q));
-        for (int r = 0; r < TL_LEN(rows); r++) {
-            c.cache = rows[r].cache;
-            ok(tl_plan_new(m->g, a, &c, &p));
-            assert_true(p->sliced && p->nstage >= rows[r].stages && (r || p->bytes < q->bytes));
-            fill(tl_plan_value(p, m->image).f, tl_count(tl_plan_value(p, m->image).s), 1);
-            for (int run = 0; run < 2; run++) {
-                ok(tl_plan_forward(p));
-                double d = difference(tl_plan_value(q, m->raw), tl_plan_value(p, m->raw));
-                for (int k = 0; k < TL_LEN(keep); k++)
-                    d = fmax(d, difference(tl_plan_value(q, keep[k]), tl_plan_value(p, keep[k])));
-                if (!(d < 1e-5)) fail_msg("%s, cache %zu: off by %g", m->arch, c.cache, d);
+        const tl_val keep[] = { { m->g->n / 5 }, { m->g->n / 2 }, m->raw };
+        tl_plan_conf c = { .batch = 6, .constant = true, .keep = keep, .nkeep = TL_LEN(keep), .cache = SIZE_MAX };
+        tl_plan *whole = inferred(a, m, &c);
+        assert_int_equal(whole->lanes->n, 0);
+        for (int r = 0; r < TL_LEN(caches); r++) {
+            c.cache = caches[r];
+            tl_plan *p = inferred(a, m, &c);
+            assert_int_equal(p->lanes->n, 2);
+            assert_true(p->nforward < whole->nforward);
+            for (int k = 0; k < TL_LEN(keep); k++) {
+                double d = difference(tl_plan_value(whole, keep[k]), tl_plan_value(p, keep[k]));
+                if (!(d < 1e-5)) fail_msg("%s, cache %zu, value %d: off by %g", m->arch, c.cache, keep[k].i, d);
             }
         }
         tl_arena_free(a);
     }
+    tl_dnn_threads(0);
+}
+
+/* Where a picture's result depends on the others, and where threads would wait for the last one. */
+static void pictures_stay_together_where_they_must(void **state)
+{
+    (void)state;
+    tl_arena *a = tl_arena_new();
+    tl_graph *g = small_training(a);
+    const int loss = tl_graph_find(g, "loss");
+    tl_plan *p, *q;
+    tl_plan_conf c = { .batch = 8, .keep = &(tl_val){ loss }, .nkeep = 1, .cache = 1 };
+    tl_dnn_threads(2);
+    ok(tl_plan_new(g, a, &c, &p));
+    c.cache = SIZE_MAX;
+    ok(tl_plan_new(g, a, &c, &q));
+    for (int i = 0; i < g->n; i++)
+        if (!g->node[i].nx) {
+            fill(tl_plan_value(p, (tl_val){ i }).f, tl_count(tl_plan_value(p, (tl_val){ i }).s), 1);
+            fill(tl_plan_value(q, (tl_val){ i }).f, tl_count(tl_plan_value(q, (tl_val){ i }).s), 1);
+        }
+    ok(tl_plan_forward(p));
+    ok(tl_plan_forward(q));
+    assert_true(p->lanes->n > 0 && p->lanes->front.n < loss);
+    assert_true(difference(tl_plan_value(q, c.keep[0]), tl_plan_value(p, c.keep[0])) < 1e-5);
+    c = (tl_plan_conf){ .batch = 3, .cache = 1 };
+    ok(tl_plan_new(g, a, &c, &p));
+    assert_int_equal(p->lanes->n, 0);
+    tl_dnn_threads(0);
+    tl_arena_free(a);
 }
 
 /* A network of 4 channels in a line of text, node by node: image 0, then cN, a convolution of node N, rN, its relu,
@@ -269,7 +304,8 @@ static void sums_go_into_convolutions_where_memory_allows(void **state)
         { "c0 c1 c2 +31 c3 +45", 6, 0 },            /* the second summand of the first sum is, too */
         { "c0 +11", 3, 0 },
     };
-    for (int i = 0; i < 2 * TL_LEN(rows); i++) { /* both pictures at once, and one by one */
+    tl_dnn_threads(2);
+    for (int i = 0; i < 2 * TL_LEN(rows); i++) { /* both pictures at once, and each by itself */
         tl_arena *a = tl_arena_new();
         tl_graph *g = tl_graph_new(a);
         tl_val y = spelled(g, rows[i / 2].net), keep = { rows[i / 2].keep }, all[16];
@@ -286,9 +322,11 @@ static void sums_go_into_convolutions_where_memory_allows(void **state)
             if (!(d < 1e-5)) fail_msg("%s: off by %g", rows[i / 2].net, d);
             assert_true(difference(tl_plan_value(q, keep), tl_plan_value(p, keep)) < 1e-5);
         }
-        if (p->nforward != rows[i / 2].run) fail_msg("%s: %d nodes run", rows[i / 2].net, p->nforward);
+        assert_int_equal(p->lanes->n, i % 2 ? 2 : 0);
+        if (!p->lanes->n && p->nforward != rows[i / 2].run) fail_msg("%s: %d nodes run", rows[i / 2].net, p->nforward);
         tl_arena_free(a);
     }
+    tl_dnn_threads(0);
 }
 
 /* Whatever the last step left in the shared memory, the next one does not read it. */
@@ -443,6 +481,8 @@ static tl_status work(void)
     if (!s) s = tl_plan_new(g, a, &(tl_plan_conf){ .batch = 1, .train = true, .loss = { g->n - 1 } }, &p);
     if (!s) s = tl_plan_forward(p);
     if (!s) s = tl_plan_backward(p);
+    if (!s) s = tl_plan_new(g, a, &(tl_plan_conf){ .batch = 8, .cache = 1 }, &p);
+    if (!s) s = tl_plan_forward(p);
     tl_arena_free(a);
     return s;
 }
@@ -468,7 +508,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shared_memory_gives_the_gradients_of_unshared),
         cmocka_unit_test(absorbed_inference_is_unabsorbed_inference),
-        cmocka_unit_test(slices_change_no_answer),
+        cmocka_unit_test(pictures_one_by_one_give_the_answers_of_all_at_once),
+        cmocka_unit_test(pictures_stay_together_where_they_must),
         cmocka_unit_test(sums_go_into_convolutions_where_memory_allows),
         cmocka_unit_test(a_step_depends_on_its_input_only),
         cmocka_unit_test(running_allocates_nothing),

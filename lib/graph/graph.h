@@ -70,8 +70,8 @@ typedef struct {
     const tl_val *keep;         /* values to be read after forward, besides the graph's output and loss */
     int  nkeep;
     bool input_grads;           /* gradients of inputs too (tests) */
-    size_t cache;               /* without train: a node's maps for as many pictures as run at a time fit so many bytes;
-                                 * 0: 8 MB */
+    size_t cache;               /* without train: where the batch's maps outgrow so many bytes, pictures are computed one by
+                                 * one, each by one thread; 0: 8 MB */
 } tl_plan_conf;
 
 typedef struct tl_plan {
@@ -80,10 +80,9 @@ typedef struct tl_plan {
     tl_arena       *arena;
     tl_io          *io;         /* one per node */
     int            *forward;    /* the nodes that run, in order */
-    struct tl_stage *stage;     /* of forward: nodes that take the same number of pictures at a time */
     struct tl_step *backward;
-    int             nforward, nstage, nbackward;
-    bool            sliced;     /* some take fewer than the batch: their io is about one slice */
+    struct tl_lanes *lanes;     /* what computes the front of the network, if that is split off */
+    int             nforward, nbackward;
     size_t          bytes;      /* of the shared block: values, gradients, scratch */
     uint64_t        seed;       /* of the current step, for dropout */
     double         *seconds;    /* per node, forward then backward (2n), when not NULL: where time goes */

@@ -1,15 +1,13 @@
 /* plan.c - bind a graph to a batch size and memory. SPDX-License-Identifier: MIT
  *
- * In the order of the functions below:
+ * First, lanes.c may split off a front that plans of its own infer picture by picture. In the order of the functions
+ * below:
  *   shapes     every value's shape at this batch size
  *   mark       which nodes the wanted values need, and which the loss's gradient passes through
  *   absorb     an activation that alone follows an op which can apply it itself becomes part of it: the op writes the
  *              activation's value, and no pass over memory is spent on it. So does a sum, when inferring: the op that
  *              makes the later summand adds to the earlier one. Such a node, and dropout when inferring, is not run;
  *              its `root` is the node whose value it shares.
- *   slice      when inferring, pictures do not know of each other: nodes whose maps outgrow the caches run for a few
- *              pictures at a time, one after another (a stage), then again for the next few. What passes from node to
- *              node stays in the cache, and only values that leave the stage are there for all pictures
  *   setup      each op gets the first of its kernels that fits, and prepares it
  *   lifetimes  time runs from 0 to 2n: node i runs forward at i and backward at 2n-1-i. Each value and each gradient
  *              gets a buffer with the span of time in which somebody writes or reads it; values computed in place
@@ -23,8 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Memory for so many pictures; whole: for all of them, although the nodes that use it run in slices. */
-typedef struct { size_t bytes, offset; int from, to, pictures; bool whole; } buffer;
+typedef struct { size_t bytes, offset; int from, to; } buffer;
 
 typedef struct {
     tl_plan        *p;
@@ -35,13 +32,8 @@ typedef struct {
     int  *onto;                                    /* per node: the summand whose memory it adds to, -1: none */
     int  *y, *dy;                                  /* per node: its buffers, -1: none */
     int (*sum)[TL_MAX_IN];                         /* per node and input: buffer of a gradient that is added, -1 */
-    int  *slice;                                   /* per node: pictures at a time */
     tl_list buf;                                   /* buffer */
 } planner;
-
-/* What a node's maps should fit in when tl_plan_conf.cache says nothing: less than most last-level caches, which other
- * programs want too. MobileNetV2, 16 pictures, one thread: 141 ms unsliced, 108 with 16 MB, 105 with 8, 102 with 4. */
-enum { CACHE = 8 << 20 };
 
 static int forward_time(int i) { return i; }
 static int backward_time(const planner *q, int i) { return 2 * q->g->n - 1 - i; }
@@ -145,46 +137,6 @@ static void absorb(planner *q)
     }
 }
 
-/* Bytes of maps that one picture's run of node i reads and writes. */
-static size_t bytes_moved(const planner *q, int i)
-{
-    const tl_io *io = &q->p->io[i];
-    size_t n = tl_count(io->y.s);
-    for (int k = 0; k < io->nx; k++) n += tl_count(io->x[k].s);
-    return n * sizeof(float) / (size_t)q->p->conf.batch;
-}
-
-/* Do all nodes take and give one row per picture, so that a batch may come in parts? */
-static bool divisible(const planner *q)
-{
-    bool each = !q->p->conf.train;
-    for (int i = 0; i < q->g->n; i++) each &= !q->live[i] || q->p->io[i].y.s.n == q->p->conf.batch;
-    return each;
-}
-
-/* The most pictures that divide the batch and with which this node and all later ones stay in the cache: slices only
- * grow along the graph, as maps shrink, so there are few stages. */
-static void slice(planner *q)
-{
-    const int batch = q->p->conf.batch;
-    const size_t cache = q->p->conf.cache ? q->p->conf.cache : CACHE;
-    const bool divides = divisible(q);
-    int fit = batch;
-    for (int i = q->g->n - 1; i >= 0; i--) {
-        tl_io *io = &q->p->io[i];
-        if (divides && runs(q, i) && io->nx)
-            while (fit > 1 && (batch % fit || (size_t)fit * bytes_moved(q, i) > cache)) fit--;
-        q->slice[i] = fit;
-        q->p->sliced |= fit < batch;
-    }
-    for (int i = 0; i < q->g->n; i++) {
-        tl_io *io = &q->p->io[i];
-        if (!q->p->sliced || !runs(q, i) || !io->nx) continue;
-        io->y.s.n = q->slice[i];
-        for (int k = 0; k < io->nx; k++) io->x[k].s.n = q->slice[i];
-    }
-}
-
 static tl_op_kernel choose(const tl_op *op, const tl_io *io)
 {
     for (const tl_op_kernel *k = op->kernels; k && k->name; k++)
@@ -221,7 +173,7 @@ static tl_status new_buffer(planner *q, tl_shape s, int from, int to, int *out)
 {
     buffer *b = tl_add(q->tmp, &q->buf, buffer);
     TL_NEW(b);
-    *b = (buffer){ .bytes = tl_count(s) * sizeof(float), .from = from, .to = to, .pictures = s.n };
+    *b = (buffer){ .bytes = (tl_count(s) * sizeof(float) + 63) & ~(size_t)63, .from = from, .to = to };
     *out = q->buf.n - 1;
     return TL_OK;
 }
@@ -265,33 +217,6 @@ static tl_status value_lifetimes(planner *q)
     return TL_OK;
 }
 
-/* First and last node of i's stage: its neighbors that take as many pictures at a time. */
-static int stage_first(const planner *q, int i)
-{
-    while (i > 0 && q->slice[i - 1] == q->slice[i]) i--;
-    return i;
-}
-
-static int stage_last(const planner *q, int i)
-{
-    while (i + 1 < q->g->n && q->slice[i + 1] == q->slice[i]) i++;
-    return i;
-}
-
-/* A value that leaves its stage exists for all pictures, from the stage's first slice to its last reader's last. */
-static void whole_values(planner *q)
-{
-    if (!q->p->sliced) return;
-    for (int j = 0; j < q->buf.n; j++) {
-        buffer *b = buf(q, j);
-        if (b->to <= stage_last(q, b->from)) continue;
-        b->whole = true;
-        b->bytes = b->bytes / (size_t)b->pictures * (size_t)q->p->conf.batch;
-        b->from = stage_first(q, b->from);
-        if (b->to < q->g->n) b->to = stage_last(q, b->to);
-    }
-}
-
 static tl_status gradient_lifetimes(planner *q)
 {
     for (int i = q->g->n - 1; i >= 0; i--) {
@@ -329,10 +254,7 @@ static tl_status place(planner *q, size_t *total)
     int n = q->buf.n;
     buffer **order = tl_new(q->tmp, buffer *, n), **meets = tl_new(q->tmp, buffer *, n);
     TL_NEW(order && meets ? order : NULL);
-    for (int i = 0; i < n; i++) {
-        order[i] = buf(q, i);
-        order[i]->bytes = (order[i]->bytes + 63) & ~(size_t)63;
-    }
+    for (int i = 0; i < n; i++) order[i] = buf(q, i);
     qsort(order, (size_t)n, sizeof *order, by_size);
     for (int i = 0; i < n; i++) {
         buffer *b = order[i];
@@ -359,31 +281,6 @@ static void bind_backward(planner *q, char *base, int i, tl_step *step)
         io->dx[k].p = q->sum[i][k] < 0 ? sum : (float *)(void *)(base + buf(q, q->sum[i][k])->offset);
         if (q->sum[i][k] >= 0) step->add[step->nadd++] = (tl_sum){ io->dx[k].f, sum, tl_count(q->p->io[r].y.s) };
     }
-}
-
-/* The stage's nodes see tensor t, which lies in buffer b, through a window of one slice. */
-static void bind_view(const planner *q, tl_stage *to, int b, tl_tensor *t)
-{
-    if (buf(q, b)->whole) to->view[to->nview++] = (tl_view){ t, t->p, tl_count(t->s) * sizeof(float) };
-}
-
-static tl_status bind_stages(planner *q)
-{
-    tl_plan *p = q->p;
-    TL_NEW(p->stage = tl_new(p->arena, tl_stage, p->nforward));
-    TL_NEW(p->stage->view = tl_new(p->arena, tl_view, p->nforward * (1 + TL_MAX_IN)));
-    tl_stage *now = p->stage;
-    for (int j = 0; j < p->nforward; j++) {
-        int i = p->forward[j], slices = p->conf.batch / q->slice[i];
-        tl_io *io = &p->io[i];
-        if (j && slices != now->slices) now[1].view = now->view + now->nview, now++;
-        now->slices = slices;
-        now->end = j + 1;
-        if (io->nx) bind_view(q, now, q->y[i], &io->y);
-        for (int k = 0; k < io->nx; k++) bind_view(q, now, q->y[source(q, i, k)], &io->x[k]);
-    }
-    p->nstage = (int)(now - p->stage) + 1;
-    return TL_OK;
 }
 
 static tl_status bind(planner *q, size_t scratch)
@@ -415,14 +312,14 @@ static tl_status bind(planner *q, size_t scratch)
     for (int i = n - 1; i >= 0; i--)
         if (runs(q, i) && q->active[i] && q->g->node[i].op->backward)
             bind_backward(q, base, i, &p->backward[p->nbackward++]);
-    return bind_stages(q);
+    return TL_OK;
 }
 
 static tl_status allocate(planner *q)
 {
     int n = q->g->n;
     bool **flag[] = { &q->live, &q->on_path, &q->active, &q->skip, &q->wanted };
-    int **index[] = { &q->root, &q->uses, &q->onto, &q->y, &q->dy, &q->slice };
+    int **index[] = { &q->root, &q->uses, &q->onto, &q->y, &q->dy };
     for (int i = 0; i < TL_LEN(flag); i++) TL_NEW(*flag[i] = tl_new(q->tmp, bool, n));
     for (int i = 0; i < TL_LEN(index); i++) TL_NEW(*index[i] = tl_new(q->tmp, int, n));
     TL_NEW(q->sum = tl_alloc(q->tmp, (size_t)n * sizeof *q->sum));
@@ -440,31 +337,27 @@ static tl_status make(planner *q)
     TL_TRY(shapes(q));
     mark(q);
     absorb(q);
-    slice(q);
     TL_TRY(setup(q, &scratch));
     TL_TRY(value_lifetimes(q));
-    whole_values(q);
     TL_TRY(gradient_lifetimes(q));
     return bind(q, scratch);
 }
 
 tl_status tl_plan_new(const tl_graph *g, tl_arena *a, const tl_plan_conf *c, tl_plan **out)
 {
+    tl_lanes *l;
     TL_TRY(g->status);
     tl_plan *p = tl_new(a, tl_plan, 1);
     TL_NEW(p);
-    *p = (tl_plan){ .g = g, .conf = *c, .arena = a };
-    planner q = { .p = p, .g = g, .tmp = tl_arena_new() };
+    TL_TRY(tl_lanes_new(g, a, c, &l));
+    *p = (tl_plan){ .g = l->n ? &l->rest : g, .conf = l->conf, .arena = a, .lanes = l };
+    planner q = { .p = p, .g = p->g, .tmp = tl_arena_new() };
     TL_NEW(q.tmp);
     tl_status s = make(&q);
     tl_arena_free(q.tmp);
+    for (int i = 0; i < l->n; i++) p->bytes += l->lane[i]->bytes;
     if (!s) *out = p;
     return s;
 }
 
-tl_tensor tl_plan_value(const tl_plan *p, tl_val v)
-{
-    tl_tensor t = p->io[v.i].y;
-    if (p->sliced) t.s.n = p->conf.batch;
-    return t;
-}
+tl_tensor tl_plan_value(const tl_plan *p, tl_val v) { return p->io[v.i].y; }

@@ -1,4 +1,4 @@
-/* run.c - run a plan: forward stage by stage, slice by slice; backward. SPDX-License-Identifier: MIT */
+/* run.c - run a plan forward and backward: two loops. SPDX-License-Identifier: MIT */
 #include "plan.h"
 #include <time.h>
 
@@ -9,31 +9,17 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static tl_status run_node(tl_plan *p, int i)
-{
-    tl_io *io = &p->io[i];
-    double start = p->seconds ? now() : 0;
-    io->seed = tl_rng_at(p->seed, (uint64_t)i, 0, 0).s;
-    tl_status s = io->kernel.forward(io);
-    if (s) return tl_note(s, "running %s", p->g->node[i].name);
-    if (p->seconds) p->seconds[i] += now() - start;
-    return TL_OK;
-}
-
-static void show_slice(const tl_stage *t, int k)
-{
-    for (int v = 0; v < t->nview; v++) t->view[v].part->p = t->view[v].all + (size_t)k * t->view[v].bytes;
-}
-
 tl_status tl_plan_forward(tl_plan *p)
 {
-    int first = 0;
-    for (const tl_stage *t = p->stage; t < p->stage + p->nstage; first = t++->end) {
-        for (int k = 0; k < t->slices; k++) {
-            show_slice(t, k);
-            for (int j = first; j < t->end; j++) TL_TRY(run_node(p, p->forward[j]));
-        }
-        show_slice(t, 0);
+    if (p->lanes->n) TL_TRY(tl_lanes_forward(p->lanes, p));
+    for (int j = 0; j < p->nforward; j++) {
+        int i = p->forward[j];
+        tl_io *io = &p->io[i];
+        double start = p->seconds ? now() : 0;
+        io->seed = tl_rng_at(p->seed, (uint64_t)i, 0, 0).s;
+        tl_status s = io->kernel.forward(io);
+        if (s) return tl_note(s, "running %s", p->g->node[i].name);
+        if (p->seconds) p->seconds[i] += now() - start;
     }
     return TL_OK;
 }
@@ -57,5 +43,6 @@ tl_status tl_plan_backward(tl_plan *p)
 tl_status tl_plan_profile(tl_plan *p)
 {
     TL_NEW(p->seconds = tl_new(p->arena, double, 2 * p->g->n));
+    for (int i = 0; i < p->lanes->n; i++) TL_TRY(tl_plan_profile(p->lanes->lane[i]));
     return TL_OK;
 }
