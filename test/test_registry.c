@@ -1,71 +1,23 @@
-/* test_registry.c - registries: indexes, downloads from servers that misbehave, the cache, pushing, verifying.
+/* test_registry.c - registries: indexes, pulling, the cache, pushing, verifying.
  * SPDX-License-Identifier: MIT */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include "fetch.h"
+#include "web_support.h"
 #include "registry.h"
-#include "web_server.h"
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 
-#define LEN(array) (sizeof(array) / sizeof *(array))
-#define MODEL      "models/mobilenet_v2_imagenet.onnx"
-#define SHA        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-
-static tl_arena *a;
-static char      folder[] = "/tmp/test_registry_XXXXXX";
-static char      said[8192];
-
-static void hear(void *ctx, const char *text)
-{
-    (void)ctx;
-    strncat(said, text, sizeof said - strlen(said) - 1);
-}
-static const tl_listener ear = { .say = hear };
-
-static void ok(tl_status s)
-{
-    if (s) fail_msg("%s", tl_errmsg());
-}
-
-static void fails(tl_status got, tl_status wanted, const char *message)
-{
-    if (got != wanted || !strstr(tl_errmsg(), message)) fail_msg("%d, not %d with \"%s\": %s", got, wanted, message, tl_errmsg());
-}
-
-static const char *in(const char *name) { return tl_path_join(a, folder, name); }
-static const char *web(const char *mode) { return tl_printf(a, "http://127.0.0.1:%d/%s", web_port, mode); }
-static web_mode   *mode(const char *name) { return web_find(name, strlen(name)); }
-static void        put(const char *path, const char *text) { ok(tl_file_write(path, text, strlen(text))); }
-
-static int set_up(void **state)
-{
-    (void)state;
-    a = tl_arena_new();
-    said[0] = 0;
-    for (size_t i = 0; i < LEN(web_modes); i++) web_modes[i].hits = 0;
-    return !a || system(tl_printf(a, "rm -rf %s/*", folder));
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    tl_arena_free(a);
-    return 0;
-}
+#define MODEL "models/mobilenet_v2_imagenet.onnx"
+#define SHA   "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 /* ---- The index ---- */
 
-#define ONE(more) "{\"tlc_registry\": 1, \"models\": [{\"name\": \"m\", \"size\": 9, \"sha256\": \"" SHA "\", \"url\": \"m.onnx\"" more "}]}"
+#define ONE(more)                                                                                  \
+    "{\"tlc_registry\": 1, \"models\": [{\"name\": \"m\", \"size\": 9, \"sha256\": \"" SHA         \
+    "\", \"url\": \"m.onnx\"" more "}]}"
 static const struct {
     const char *text, *message; /* message NULL: fine */
 } indexes[] = {
     { ONE(""), NULL },
-    { ONE(", \"classes\": [\"a\", \"\\u00fc\"], \"parameters\": 7, \"task\": \"x\", \"new\": {\"in\": \"2031\"}"), NULL },
+    { ONE(", \"classes\": [\"a\", \"\\u00fc\"], \"parameters\": 7, \"task\": \"x\", \"new\": "
+          "{\"in\": \"2031\"}"),
+      NULL },
     { "{\"tlc_registry\": 1, \"models\": []}", NULL },
     { "", "line 1, column 0" },
     { "<html>", "is not the index of a registry: line 1" },
@@ -74,7 +26,8 @@ static const struct {
     { "{\"tlc_registry\": 2, \"models\": []}", "version 2" },
     { "{\"tlc_registry\": 1, \"models\": [7]}", "models[0]: 'name' must be" },
     { "{\"tlc_registry\": 1, \"models\": [{\"name\": \"m\"}]}", "models[0] m: 'sha256' must be" },
-    { "{\"tlc_registry\": 1, \"models\": [{\"name\": \"../m\"}]}", "models[0]: 'name' must be 1 to 64" },
+    { "{\"tlc_registry\": 1, \"models\": [{\"name\": \"../m\"}]}",
+      "models[0]: 'name' must be 1 to 64" },
     { "{\"tlc_registry\": 1, \"models\": [{\"name\": \"a/b\"}]}", "'name' must be" },
     { "{\"tlc_registry\": 1, \"models\": [{\"name\": \".m\"}]}", "'name' must be" },
     { "{\"tlc_registry\": 1, \"models\": [{\"name\": \"-m\"}]}", "'name' must be" },
@@ -86,12 +39,22 @@ static const struct {
     { ONE(", \"classes\": \"car\""), "'classes' must be" },
     { ONE(", \"classes\": [1]"), "'classes' must be" },
     { ONE(", \"parameters\": -1"), "'parameters' must be" },
-    { "{\"tlc_registry\": 1, \"models\": [{\"name\": \"m\", \"size\": 0, \"sha256\": \"" SHA "\", \"url\": \"u\"}]}", "'size' must be" },
-    { "{\"tlc_registry\": 1, \"models\": [{\"name\": \"m\", \"size\": 1e9, \"sha256\": \"" SHA "\", \"url\": \"u\"}]}", "'size' must be" },
-    { "{\"tlc_registry\": 1, \"models\": [{\"name\": \"m\", \"size\": 9999999999999999, \"sha256\": \"" SHA "\", \"url\": \"u\"}]}", "'size'" },
-    { "{\"tlc_registry\": 1, \"models\": [{\"name\": \"m\", \"size\": 9, \"sha256\": \"ABC\", \"url\": \"u\"}]}", "'sha256' must be" },
-    { "{\"tlc_registry\": 1, \"models\": [{\"name\": \"m\", \"size\": 9, \"sha256\": \"" SHA "\", \"url\": \"u\"},"
-      "{\"name\": \"m\", \"size\": 9, \"sha256\": \"" SHA "\", \"url\": \"u\"}]}", "two models of the name 'm'" },
+    { "{\"tlc_registry\": 1, \"models\": [{\"name\": \"m\", \"size\": 0, \"sha256\": \"" SHA
+      "\", \"url\": \"u\"}]}",
+      "'size' must be" },
+    { "{\"tlc_registry\": 1, \"models\": [{\"name\": \"m\", \"size\": 1e9, \"sha256\": \"" SHA
+      "\", \"url\": \"u\"}]}",
+      "'size' must be" },
+    { "{\"tlc_registry\": 1, \"models\": [{\"name\": \"m\", \"size\": 9999999999999999, "
+      "\"sha256\": \"" SHA "\", \"url\": \"u\"}]}",
+      "'size'" },
+    { "{\"tlc_registry\": 1, \"models\": [{\"name\": \"m\", \"size\": 9, \"sha256\": \"ABC\", "
+      "\"url\": \"u\"}]}",
+      "'sha256' must be" },
+    { "{\"tlc_registry\": 1, \"models\": [{\"name\": \"m\", \"size\": 9, \"sha256\": \"" SHA
+      "\", \"url\": \"u\"},"
+      "{\"name\": \"m\", \"size\": 9, \"sha256\": \"" SHA "\", \"url\": \"u\"}]}",
+      "two models of the name 'm'" },
 };
 
 static void test_index(void **state)
@@ -124,153 +87,8 @@ static void test_index_keeps_what_it_does_not_know(void **state)
     ok(tl_index_read(a, "i", text, &x));
     assert_int_equal(x.model.n, 2);
     assert_string_equal(tl_index_find(&x, "m")->license, "MIT");
-    fails(tl_index_get(&x, "othr", &(const tl_registry_model *){ NULL }), TL_EARG, "did you mean 'other'?");
-}
-
-static void test_sha256(void **state)
-{
-    (void)state; /* FIPS 180-2, appendix B.1 */
-    char hex[TL_SHA256_SIZE];
-    size_t n;
-    put(in("abc"), "abc");
-    ok(tl_sha256_file(in("abc"), hex, &n));
-    assert_int_equal(n, 3);
-    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-}
-
-/* ---- Addresses ---- */
-
-static const struct {
-    const char *base, *url, *is, *message;
-} addresses[] = {
-    { "https://h/r/index.json", "m.onnx", "https://h/r/m.onnx", NULL },
-    { "https://h/r/index.json", "/m.onnx", "https://h/m.onnx", NULL },
-    { "https://h/r/index.json", "https://other/m", "https://other/m", NULL },
-    { "http://h:8/r/index.json", "../m", "http://h:8/m", NULL },
-    { "http://h/index.json", "https://h/m", "https://h/m", NULL },
-    { "file:///r/index.json", "m.onnx", "file:///r/m.onnx", NULL },
-    { "file:///r/index.json", "https://h/m", "https://h/m", NULL },
-    { NULL, "HTTPS://h/m", "https://h/m", NULL },
-    { "https://h/r/index.json", "http://h/m", NULL, "is refused: what is read from https may not send us to http" },
-    { "https://h/r/index.json", "file:///etc/passwd", NULL, "is refused" },
-    { "http://h/r/index.json", "file:///etc/passwd", NULL, "is refused" },
-    { "http://h/r/index.json", "ftp://h/m", NULL, "only http, https and file" },
-    { "https://h/i", "https://me:secret@h/m", NULL, "~/.netrc" },
-    { "https://h/i", "https://", NULL, "is not an address" },
-};
-
-static void test_addresses(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < LEN(addresses); i++) {
-        const char *got;
-        tl_status s = tl_url_resolve(a, addresses[i].base, addresses[i].url, &got);
-        if (addresses[i].message) {
-            if (!s) fail_msg("%s gives %s", addresses[i].url, got);
-            assert_non_null(strstr(tl_errmsg(), addresses[i].message));
-            assert_null(strstr(tl_errmsg(), "secret"));
-        } else {
-            ok(s);
-            assert_string_equal(got, addresses[i].is);
-        }
-    }
-    const char *url, *path;
-    ok(tl_url_of_path(a, "/a b/100%/ü.onnx", &url));
-    assert_null(strchr(url, ' '));
-    ok(tl_url_path(a, url, &path));
-    assert_string_equal(path, "/a b/100%/ü.onnx");
-}
-
-/* ---- Fetching: what each server makes of a file of which some bytes are there already ---- */
-
-static const struct {
-    const char *mode;
-    int begun;           /* bytes that are there */
-    int requests;
-    const char *message; /* NULL: it arrives, whole and right */
-    int kept;            /* on failure: bytes that are there in the end */
-} fetches[] = {
-    { "ok", 0, 1, NULL, 0 },
-    { "ok", 123456, 1, NULL, 0 },
-    { "ok", WEB_SIZE, 0, NULL, 0 },
-    { "ok", WEB_SIZE + 5, 1, NULL, 0 }, /* too many: from the beginning */
-    { "slow", 0, 1, NULL, 0 },
-    { "cut", 0, 3, NULL, 0 },
-    { "cut_at_once", 0, 5, "trying 5 times", 50 },
-    { "no_range", 0, 1, NULL, 0 },
-    { "no_range", 1000, 2, NULL, 0 },
-    { "no_range_cut", 0, 3, NULL, 0 },
-    { "no_range_cut_always", 0, -1, "trying 5 times", -1 },
-    { "no_length", 0, 1, NULL, 0 },
-    { "no_length_cut", 0, 3, NULL, 0 },
-    { "long", 0, 1, "sends more than the 300000 bytes", -1 },
-    { "long_no_length", 0, 1, "sends more than the 300000 bytes", -1 },
-    { "short", 0, 1, "ends after 299990 bytes, it should have 300000", WEB_SIZE - 10 },
-    { "short", WEB_SIZE - 5, 2, "ends after 299990 bytes", WEB_SIZE - 10 }, /* 416, then from the beginning */
-    { "404", 0, 1, "is not there (HTTP 404)", 0 },
-    { "404", 50, 1, "is not there (HTTP 404)", 50 },
-    { "403", 0, 1, "is not for everyone (HTTP 403)", 0 },
-    { "500", 70, 5, "answers HTTP 500\n  while trying 5 times", 70 },
-    { "503", 0, 3, NULL, 0 },
-    { "redirect", 0, 1, NULL, 0 },
-    { "loop", 0, 6, "redirects", 0 },
-    { "to_file", 0, 1, "cannot fetch", 0 },
-    { "to_ftp", 0, 1, "cannot fetch", 0 },
-};
-
-static void check_fetch(size_t i)
-{
-    const char *path = in(tl_printf(a, "file%zu", i)), *name = fetches[i].mode;
-    tl_bytes got;
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    mode(name)->hits = 0;
-    assert_int_equal(write(fd, web_body, (size_t)fetches[i].begun), fetches[i].begun);
-    tl_status s = tl_fetch(&(tl_fetch_conf){ .url = tl_printf(a, "%s/model", web(name)), .fd = fd, .path = path, .most = WEB_SIZE,
-                                             .exact = true, .wait = 0.01, .listener = &ear });
-    close(fd);
-    ok(tl_file_read(a, path, 0, &got));
-    int requests = mode(name)->hits;
-    if (fetches[i].requests >= 0 && requests != fetches[i].requests) fail_msg("%s: %d requests, not %d", name, requests, fetches[i].requests);
-    if (!fetches[i].message) {
-        if (s) fail_msg("%s: %s", name, tl_errmsg());
-        assert_int_equal(got.n, WEB_SIZE);
-        assert_memory_equal(got.p, web_body, WEB_SIZE);
-        return;
-    }
-    if (!s || !strstr(tl_errmsg(), fetches[i].message)) fail_msg("%s: %s", name, s ? tl_errmsg() : "it arrived");
-    if (fetches[i].kept >= 0 && got.n != (size_t)fetches[i].kept) fail_msg("%s: %zu bytes are left", name, got.n);
-    assert_true(got.n <= WEB_SIZE);
-    assert_memory_equal(got.p, web_body, got.n);
-}
-
-static void test_fetch(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < LEN(fetches); i++) check_fetch(i);
-    assert_non_null(strstr(said, "warning: "));
-    assert_non_null(strstr(said, "trying again in 0.0 s"));
-}
-
-static void test_fetch_meets_a_full_disk(void **state)
-{
-    (void)state;
-    int fd = open(in("file"), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    tl_write_countdown = 3;
-    tl_status s = tl_fetch(&(tl_fetch_conf){ .url = tl_printf(a, "%s/model", web("ok")), .fd = fd, .path = "there", .most = WEB_SIZE, .exact = true });
-    tl_write_countdown = -1;
-    close(fd);
-    fails(s, TL_EIO, "cannot write 'there': No space left on device (free some room");
-    assert_int_equal(mode("ok")->hits, 1);
-}
-
-static void test_nobody_listens(void **state)
-{
-    (void)state;
-    int fd = open(in("file"), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    tl_status s = tl_fetch(&(tl_fetch_conf){ .url = "http://127.0.0.1:1/", .fd = fd, .path = "there", .most = 9, .wait = 0.01 });
-    close(fd);
-    fails(s, TL_EIO, "cannot fetch 'http://127.0.0.1:1/'");
-    assert_non_null(strstr(tl_errmsg(), "trying 5 times"));
+    fails(tl_index_get(&x, "othr", &(const tl_registry_model *){ NULL }), TL_EARG,
+          "did you mean 'other'?");
 }
 
 /* ---- Pulling ---- */
@@ -283,7 +101,8 @@ static const char *cached(void)
     const char *cache;
     ok(tl_cache_folder(a, &cache));
     if (tl_is_dir(cache)) ok(tl_dir_list(a, cache, &names));
-    for (int i = 0; i < names.n; i++) tl_textf(&t, "%s%s", i ? " " : "", ((const char **)names.at)[i]);
+    for (int i = 0; i < names.n; i++)
+        tl_textf(&t, "%s%s", i ? " " : "", ((const char **)names.at)[i]);
     return tl_text_end(&t);
 }
 
@@ -300,7 +119,8 @@ static void test_pull(void **state)
     tl_pull_summary s;
     tl_bytes got;
     const char *found;
-    fails(tl_cache_find(a, "model", &found), TL_EIO, "'registry:model' has not been pulled yet: 'tlc model pull model'");
+    fails(tl_cache_find(a, "model", &found), TL_EIO,
+          "'registry:model' has not been pulled yet: 'tlc model pull model'");
     ok(tl_registry_pull(a, web("cut"), "model", &ear, &s));
     assert_true(s.fetched);
     assert_non_null(strstr(s.text, "pretrained_model_path: \"registry:model\""));
@@ -308,7 +128,8 @@ static void test_pull(void **state)
     assert_int_equal(got.n, WEB_SIZE);
     assert_memory_equal(got.p, web_body, WEB_SIZE);
     assert_string_equal(cached(), cache_name());
-    ok(tl_registry_pull(a, web("404"), "model", &ear, &s)); /* it is here already: nobody is asked */
+    ok(tl_registry_pull(a, web("404"), "model", &ear,
+                        &s)); /* it is here already: nobody is asked */
     assert_false(s.fetched);
     assert_int_equal(mode("404")->hits, 0);
     ok(tl_cache_find(a, "model", &found));
@@ -339,11 +160,14 @@ static void test_pull_refuses(void **state)
     (void)state;
     for (size_t i = 0; i < LEN(refused); i++) {
         tl_pull_summary s;
-        if (!tl_registry_pull(a, web(refused[i].mode), "model", &ear, &s)) fail_msg("%s: pulled", refused[i].mode);
-        if (!strstr(tl_errmsg(), refused[i].message)) fail_msg("%s: %s", refused[i].mode, tl_errmsg());
+        if (!tl_registry_pull(a, web(refused[i].mode), "model", &ear, &s))
+            fail_msg("%s: pulled", refused[i].mode);
+        if (!strstr(tl_errmsg(), refused[i].message))
+            fail_msg("%s: %s", refused[i].mode, tl_errmsg());
         if (*cached()) fail_msg("%s: left %s", refused[i].mode, cached());
     }
-    fails(tl_registry_pull(a, web("ok"), "modle", &ear, &(tl_pull_summary){ 0 }), TL_EARG, "did you mean 'model'?");
+    fails(tl_registry_pull(a, web("ok"), "modle", &ear, &(tl_pull_summary){ 0 }), TL_EARG,
+          "did you mean 'model'?");
 }
 
 static volatile int stop;
@@ -361,7 +185,8 @@ static void test_stopped_pull_goes_on(void **state)
     tl_pull_summary s;
     const tl_listener l = { .say = hear, .progress = stop_halfway, .stop = &stop };
     stop = 0;
-    fails(tl_registry_pull(a, web("slow"), "model", &l, &s), TL_ESTOPPED, "the same command goes on from there");
+    fails(tl_registry_pull(a, web("slow"), "model", &l, &s), TL_ESTOPPED,
+          "the same command goes on from there");
     assert_string_equal(cached(), tl_printf(a, "%s.part", cache_name()));
     ok(tl_registry_pull(a, web("ok"), "model", &ear, &s));
     assert_true(mode("ok")->from > WEB_SIZE / 2);
@@ -387,7 +212,10 @@ static void *pull_too(void *fetched)
 {
     tl_arena *own = tl_arena_new();
     tl_pull_summary s = { 0 };
-    *(int *)fetched = tl_registry_pull(own, tl_printf(own, "http://127.0.0.1:%d/slow", web_port), "model", NULL, &s) ? -1 : s.fetched;
+    *(int *)fetched = tl_registry_pull(own, tl_printf(own, "http://127.0.0.1:%d/slow", web_port),
+                                       "model", NULL, &s)
+                          ? -1
+                          : s.fetched;
     tl_arena_free(own);
     return NULL;
 }
@@ -398,7 +226,8 @@ static void test_two_pulls_are_one(void **state)
     enum { N = 4 };
     pthread_t thread[N];
     int fetched[N], sum = 0;
-    for (int i = 0; i < N; i++) assert_int_equal(pthread_create(thread + i, NULL, pull_too, fetched + i), 0);
+    for (int i = 0; i < N; i++)
+        assert_int_equal(pthread_create(thread + i, NULL, pull_too, fetched + i), 0);
     for (int i = 0; i < N; i++) {
         pthread_join(thread[i], NULL);
         assert_true(fetched[i] >= 0);
@@ -412,7 +241,8 @@ static void test_two_pulls_are_one(void **state)
 static void test_where_the_cache_is(void **state)
 {
     (void)state;
-    const char *cache, *xdg = tl_strdup(a, getenv("XDG_CACHE_HOME")), *home = tl_strdup(a, getenv("HOME"));
+    const char *cache, *xdg = tl_strdup(a, getenv("XDG_CACHE_HOME")),
+                       *home = tl_strdup(a, getenv("HOME"));
     setenv("HOME", "/home/me", 1);
     setenv("XDG_CACHE_HOME", "relative", 1); /* which the standard says to ignore */
     ok(tl_cache_folder(a, &cache));
@@ -444,15 +274,22 @@ static void test_builtin(void **state)
     tl_model_info info;
     ok(tl_model_describe(a, "registry:mobilenet_v2_imagenet", NULL, &info));
     assert_int_equal(info.params, ((tl_registry_model *)models.at)->parameters);
-    fails(tl_registry_list(a, NULL, "resnet", NULL, &models, &text), TL_EARG, "has no model for 'resnet'");
+    fails(tl_registry_list(a, NULL, "resnet", NULL, &models, &text), TL_EARG,
+          "has no model for 'resnet'");
 }
 
 /* ---- Pushing ---- */
 
-static tl_status push(const char *registry, const char *file, const char *name, const char *accuracy)
+static tl_status push(const char *registry, const char *file, const char *name,
+                      const char *accuracy)
 {
     const char *text;
-    return tl_registry_push(a, &(tl_push_opts){ .registry = registry, .files = { 1, &file }, .name = name, .license = "Apache-2.0", .accuracy = accuracy },
+    return tl_registry_push(a,
+                            &(tl_push_opts){ .registry = registry,
+                                             .files = { 1, &file },
+                                             .name = name,
+                                             .license = "Apache-2.0",
+                                             .accuracy = accuracy },
                             &ear, &text);
 }
 
@@ -473,7 +310,9 @@ static void test_push(void **state)
     assert_string_equal(m->license, "Apache-2.0");
     assert_string_equal(m->backbone, "mobilenet_v2");
     assert_string_equal(m->input, "3x224x224");
-    assert_string_equal(m->sha256, "ecf1b91db022f1aee02563ebda1df21d7e09d684ac7b398b2695c71787959dd7"); /* sha256sum's */
+    assert_string_equal(
+        m->sha256,
+        "ecf1b91db022f1aee02563ebda1df21d7e09d684ac7b398b2695c71787959dd7"); /* sha256sum's */
     assert_int_equal(m->size, 4694365);
     assert_non_null(tl_index_find(&r.index, "mobilenet_v2_imagenet"));
     ok(tl_registry_pull(a, there, "one", NULL, &s));
@@ -489,7 +328,8 @@ static void test_push(void **state)
     assert_int_equal(v.wrong, 2);
     assert_non_null(strstr(v.text, "has 7 bytes, the index says 4694365"));
 
-    fails(push(web("ok"), MODEL, NULL, NULL), TL_EARG, "can be read, not written to: push to a folder");
+    fails(push(web("ok"), MODEL, NULL, NULL), TL_EARG,
+          "can be read, not written to: push to a folder");
     fails(push(NULL, MODEL, NULL, NULL), TL_EARG, "which registry?");
     fails(push(there, MODEL, "../x", NULL), TL_EARG, "cannot be a model's name");
     fails(push(there, MODEL, "x", "with a\nline"), TL_EFORMAT, "'accuracy' must be text");
@@ -497,8 +337,12 @@ static void test_push(void **state)
     ok(tl_mkdirs(in("other")));
     put(in("other/index.json"), "not ours");
     fails(push(in("other"), MODEL, NULL, NULL), TL_EFORMAT, "is not the index of a registry");
-    fails(tl_registry_push(a, &(tl_push_opts){ .registry = there, .name = "n", .files = { 2, (const char *[]){ MODEL, MODEL } } }, NULL, &text), TL_EARG,
-          "push them one by one");
+    fails(tl_registry_push(a,
+                           &(tl_push_opts){ .registry = there,
+                                            .name = "n",
+                                            .files = { 2, (const char *[]){ MODEL, MODEL } } },
+                           NULL, &text),
+          TL_EARG, "push them one by one");
 }
 
 /* Another model under a name that is taken. */
@@ -509,8 +353,15 @@ static void test_push_replaces_only_when_asked(void **state)
     tl_registry r;
     ok(tl_mkdirs(there));
     put(in("registry/index.json"), ONE(", \"stars\": 5"));
-    fails(push(there, MODEL, "m", NULL), TL_EARG, "has another model of the name 'm'; give this one another with --name, or add --overwrite");
-    ok(tl_registry_push(a, &(tl_push_opts){ .registry = in("registry/index.json"), .files = { 1, &file }, .name = "m", .overwrite = true }, NULL, &text));
+    fails(
+        push(there, MODEL, "m", NULL), TL_EARG,
+        "has another model of the name 'm'; give this one another with --name, or add --overwrite");
+    ok(tl_registry_push(a,
+                        &(tl_push_opts){ .registry = in("registry/index.json"),
+                                         .files = { 1, &file },
+                                         .name = "m",
+                                         .overwrite = true },
+                        NULL, &text));
     ok(tl_registry_open(a, there, NULL, &r));
     assert_int_equal(r.index.model.n, 1);
     assert_int_equal(((tl_registry_model *)r.index.model.at)->size, 4694365);
@@ -520,7 +371,12 @@ static void *push_too(void *name)
 {
     tl_arena *own = tl_arena_new();
     const char *file = MODEL, *text;
-    tl_status s = tl_registry_push(own, &(tl_push_opts){ .registry = tl_printf(own, "%s/together", folder), .files = { 1, &file }, .name = name }, NULL, &text);
+    tl_status s =
+        tl_registry_push(own,
+                         &(tl_push_opts){ .registry = tl_printf(own, "%s/together", folder),
+                                          .files = { 1, &file },
+                                          .name = name },
+                         NULL, &text);
     tl_arena_free(own);
     return (void *)(intptr_t)s;
 }
@@ -531,7 +387,9 @@ static void test_pushes_at_once_all_stay(void **state)
     static const char *const names[] = { "one", "two", "three" };
     pthread_t thread[LEN(names)];
     tl_registry r;
-    for (size_t i = 0; i < LEN(names); i++) assert_int_equal(pthread_create(thread + i, NULL, push_too, (void *)(uintptr_t)names[i]), 0);
+    for (size_t i = 0; i < LEN(names); i++)
+        assert_int_equal(pthread_create(thread + i, NULL, push_too, (void *)(uintptr_t)names[i]),
+                         0);
     for (size_t i = 0; i < LEN(names); i++) {
         void *status;
         pthread_join(thread[i], &status);
@@ -563,35 +421,22 @@ static void test_push_meets_a_full_disk(void **state)
     assert_non_null(strstr((const char *)index.p, "two"));
 }
 
-/* ---- The temporary folder and the server ---- */
-
-static int start(void **state)
-{
-    (void)state;
-    if (!mkdtemp(folder)) return -1;
-    setenv("XDG_CACHE_HOME", folder, 1);
-    setenv("no_proxy", "*", 1);
-    unsetenv("TLC_REGISTRY");
-    return web_start();
-}
-
-static int finish(void **state)
-{
-    (void)state;
-    char command[80];
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
-}
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_index), TEST(test_index_keeps_what_it_does_not_know), TEST(test_sha256), TEST(test_addresses), TEST(test_fetch),
-        TEST(test_fetch_meets_a_full_disk), TEST(test_nobody_listens), TEST(test_pull), TEST(test_pull_refuses),
-        TEST(test_stopped_pull_goes_on), TEST(test_damaged_part_is_fetched_again), TEST(test_two_pulls_are_one),
-        TEST(test_where_the_cache_is), TEST(test_builtin), TEST(test_push), TEST(test_push_replaces_only_when_asked),
-        TEST(test_pushes_at_once_all_stay), TEST(test_push_meets_a_full_disk),
+        TEST(test_index),
+        TEST(test_index_keeps_what_it_does_not_know),
+        TEST(test_pull),
+        TEST(test_pull_refuses),
+        TEST(test_stopped_pull_goes_on),
+        TEST(test_damaged_part_is_fetched_again),
+        TEST(test_two_pulls_are_one),
+        TEST(test_where_the_cache_is),
+        TEST(test_builtin),
+        TEST(test_push),
+        TEST(test_push_replaces_only_when_asked),
+        TEST(test_pushes_at_once_all_stay),
+        TEST(test_push_meets_a_full_disk),
     };
     return cmocka_run_group_tests(tests, start, finish);
 }

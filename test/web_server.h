@@ -1,8 +1,8 @@
 /* web_server.h - a web server for tests that misbehaves as asked. SPDX-License-Identifier: MIT
  *
- * GET /MODE/anything serves web_body in the way the mode says; GET /MODE/index.json serves the index of a registry with one
- * model, "model", whose address is /MODE/model. The server listens on a free port of this machine in a thread of its own
- * and lasts as long as the program. */
+ * GET /MODE/anything serves web_body in the way the mode says; GET /MODE/index.json serves the
+ * index of a registry with one model, "model", whose address is /MODE/model. The server listens on
+ * a free port of this machine in a thread of its own and lasts as long as the program. */
 #ifndef TL_WEB_SERVER_H
 #define TL_WEB_SERVER_H
 #include "sha256.h"
@@ -22,16 +22,16 @@ static int web_port;
 
 typedef struct {
     const char *name;
-    int    code;       /* 0: 200 */
-    int    bad;        /* so many requests get the code, later ones 200; 0: all */
-    const char *to;    /* Location */
-    size_t cut;        /* break the connection after so many bytes */
-    int    cuts;       /* this many times; 0: always */
-    int    more;       /* bytes that the file has more than it should */
-    int    pause;      /* milliseconds between pieces */
-    bool   no_range, no_length, flip, garbage;
+    int code;       /* 0: 200 */
+    int bad;        /* so many requests get the code, later ones 200; 0: all */
+    const char *to; /* Location */
+    size_t cut;     /* break the connection after so many bytes */
+    int cuts;       /* this many times; 0: always */
+    int more;       /* bytes that the file has more than it should */
+    int pause;      /* milliseconds between pieces */
+    bool no_range, no_length, flip, garbage;
     atomic_int hits;
-    atomic_long from;  /* where the last request wanted to begin */
+    atomic_long from; /* where the last request wanted to begin */
 } web_mode;
 
 static web_mode web_modes[] = {
@@ -62,16 +62,22 @@ static web_mode web_modes[] = {
 static inline web_mode *web_find(const char *name, size_t n)
 {
     for (size_t i = 0; i < sizeof web_modes / sizeof *web_modes; i++)
-        if (strlen(web_modes[i].name) == n && !strncmp(web_modes[i].name, name, n)) return web_modes + i;
+        if (strlen(web_modes[i].name) == n && !strncmp(web_modes[i].name, name, n))
+            return web_modes + i;
     return NULL;
 }
 
-static inline bool web_send(int s, const void *p, size_t n) { return send(s, p, n, MSG_NOSIGNAL) == (ssize_t)n; }
+static inline bool web_send(int s, const void *p, size_t n)
+{
+    return send(s, p, n, MSG_NOSIGNAL) == (ssize_t)n;
+}
 
 static inline void web_answer(int s, int code, const char *more, const char *text)
 {
     char head[4096];
-    int n = snprintf(head, sizeof head, "HTTP/1.1 %d Whatever\r\nConnection: close\r\n%sContent-Length: %zu\r\n\r\n%s", code, more, strlen(text), text);
+    int n = snprintf(head, sizeof head,
+                     "HTTP/1.1 %d Whatever\r\nConnection: close\r\n%sContent-Length: %zu\r\n\r\n%s",
+                     code, more, strlen(text), text);
     web_send(s, head, (size_t)n);
 }
 
@@ -79,7 +85,9 @@ static inline void web_index(int s, const web_mode *m)
 {
     char hex[TL_SHA256_SIZE], text[1024];
     tl_sha256((tl_bytes){ web_body, WEB_SIZE }, hex);
-    snprintf(text, sizeof text, "{\"tlc_registry\": 1, \"models\": [{\"name\": \"model\", \"size\": %d, \"sha256\": \"%s\", \"url\": \"model\"}]}",
+    snprintf(text, sizeof text,
+             "{\"tlc_registry\": 1, \"models\": [{\"name\": \"model\", \"size\": %d, \"sha256\": "
+             "\"%s\", \"url\": \"model\"}]}",
              WEB_SIZE, hex);
     web_answer(s, 200, "", m->garbage ? "<html>Welcome</html>" : text);
 }
@@ -93,9 +101,13 @@ static inline void web_file(int s, web_mode *m, int hit, size_t from)
         web_answer(s, 416, "", "");
         return;
     }
-    int n = snprintf(head, sizeof head, "HTTP/1.1 %d Whatever\r\nConnection: close\r\n", from ? 206 : 200);
-    if (from) n += snprintf(head + n, sizeof head - (size_t)n, "Content-Range: bytes %zu-%zu/%zu\r\n", from, size - 1, size);
-    if (!m->no_length) n += snprintf(head + n, sizeof head - (size_t)n, "Content-Length: %zu\r\n", size - from);
+    int n = snprintf(head, sizeof head, "HTTP/1.1 %d Whatever\r\nConnection: close\r\n",
+                     from ? 206 : 200);
+    if (from)
+        n += snprintf(head + n, sizeof head - (size_t)n, "Content-Range: bytes %zu-%zu/%zu\r\n",
+                      from, size - 1, size);
+    if (!m->no_length)
+        n += snprintf(head + n, sizeof head - (size_t)n, "Content-Length: %zu\r\n", size - from);
     web_send(s, strcat(head, "\r\n"), (size_t)n + 2);
     if (m->cut && (!m->cuts || hit < m->cuts) && from + m->cut < end) end = from + m->cut;
     for (size_t piece; from < end; from += piece) {
@@ -120,7 +132,8 @@ static inline void *web_talk(void *socket)
     const char *name = request + strlen("GET /"), *range = strstr(request, "Range: bytes=");
     web_mode *m = web_find(name, strcspn(name, "/ "));
     if (!m) web_answer(s, 404, "", "no such mode");
-    else if (strstr(request, "/index.json")) web_index(s, m);
+    else if (strstr(request, "/index.json"))
+        web_index(s, m);
     else {
         int hit = m->hits++;
         m->from = range ? atol(range + strlen("Range: bytes=")) : 0;
@@ -150,7 +163,9 @@ static inline int web_start(void)
     pthread_t t;
     int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     for (size_t i = 0; i < sizeof web_body; i++) web_body[i] = (uint8_t)(i * 2654435761u >> 13);
-    if (s < 0 || bind(s, (struct sockaddr *)&at, n) || listen(s, 64) || getsockname(s, (struct sockaddr *)&at, &n)) return -1;
+    if (s < 0 || bind(s, (struct sockaddr *)&at, n) || listen(s, 64) ||
+        getsockname(s, (struct sockaddr *)&at, &n))
+        return -1;
     web_port = ntohs(at.sin_port);
     return pthread_create(&t, NULL, web_serve, (void *)(intptr_t)s) || pthread_detach(t);
 }

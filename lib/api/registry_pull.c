@@ -1,7 +1,8 @@
 /* registry_pull.c - a model from a registry into the cache. SPDX-License-Identifier: MIT
  *
- * What comes goes to FILE.part, held locked, and becomes FILE when all of it is there and its checksum is right. So whatever
- * happens FILE is whole or absent, two pulls at once are one, and a part is there to go on from. */
+ * What comes goes to FILE.part, held locked, and becomes FILE when all of it is there and its
+ * checksum is right. So whatever happens FILE is whole or absent, two pulls at once are one, and a
+ * part is there to go on from. */
 #include "registry.h"
 #include "fetch.h"
 #include "listen.h"
@@ -11,29 +12,38 @@
 #include <unistd.h>
 
 typedef struct {
-    tl_arena                *a; /* of this pull: the lock ends with it */
+    tl_arena *a; /* of this pull: the lock ends with it */
     const tl_registry_model *m;
-    const char              *url, *path, *part;
-    const tl_listener       *l;
-    int                      fd; /* of the part */
+    const char *url, *path, *part;
+    const tl_listener *l;
+    int fd; /* of the part */
 } job;
 
 /* Is it here already? Then it is the latest of its name again: see tl_cache_find. */
 static bool here(const job *j)
 {
-    return tl_file_exists(j->path) && !tl_registry_check(j->m, j->path) && !utimensat(AT_FDCWD, j->path, NULL, 0);
+    return tl_file_exists(j->path) && !tl_registry_check(j->m, j->path) &&
+           !utimensat(AT_FDCWD, j->path, NULL, 0);
 }
 
 static tl_status fetch_part(job *j)
 {
     struct stat st;
     bool resumed = !fstat(j->fd, &st) && st.st_size > 0;
-    tl_fetch_conf c = { .url = j->url, .fd = j->fd, .path = j->part, .name = j->m->name, .most = j->m->size, .exact = true, .listener = j->l };
+    tl_fetch_conf c = { .url = j->url,
+                        .fd = j->fd,
+                        .path = j->part,
+                        .name = j->m->name,
+                        .most = j->m->size,
+                        .exact = true,
+                        .listener = j->l };
     if (resumed) tl_say(j->l, "going on with '%s'\n", j->part);
     TL_TRY(tl_fetch(&c));
     tl_status s = tl_registry_check(j->m, j->part);
     if (!s || !resumed) return s;
-    tl_say(j->l, "warning: what had been fetched of '%s' before was damaged; from the beginning, then\n", j->m->name);
+    tl_say(j->l,
+           "warning: what had been fetched of '%s' before was damaged; from the beginning, then\n",
+           j->m->name);
     TL_CHECK(!ftruncate(j->fd, 0), TL_EIO, "cannot write '%s'", j->part);
     TL_TRY(tl_fetch(&c));
     return tl_registry_check(j->m, j->part);
@@ -46,8 +56,12 @@ static tl_status fetch(job *j, bool *fetched)
     *fetched = !here(j); /* another pull may have brought it while we waited */
     tl_status s = *fetched ? fetch_part(j) : TL_OK;
     if (!s && *fetched) return tl_file_publish(j->fd, j->part, j->path);
-    /* Nothing, or nothing of use, is not worth keeping. */
-    if (s == TL_EFORMAT || (!fstat(j->fd, &st) && !st.st_size)) unlink(j->part);
+    size_t kept = fstat(j->fd, &st) || s == TL_EFORMAT ? 0 : (size_t)st.st_size;
+    if (s && kept)
+        return tl_note(
+            s, "fetching '%s'; %zu of %zu bytes are kept, the same command goes on from there",
+            j->m->name, kept, j->m->size);
+    unlink(j->part); /* nothing in it, or nothing of use */
     return s;
 }
 
@@ -55,13 +69,15 @@ static tl_status fetch(job *j, bool *fetched)
 static const char *usage(tl_arena *a, const tl_registry_model *m, const char *path, bool fetched)
 {
     tl_text t = tl_text_new(a);
-    tl_textf(&t, "%s: %s, %s, the checksum is right\n  %s\nin a spec:\n", m->name, tl_megabytes(a, m->size),
-             fetched ? "fetched" : "here already", path);
-    tl_textf(&t, "  train_config { pretrained_model_path: \"" TL_REGISTRY_PREFIX "%s\" }\n", m->name);
+    tl_textf(&t, "%s: %s, %s, the checksum is right\n  %s\nin a spec:\n", m->name,
+             tl_megabytes(a, m->size), fetched ? "fetched" : "here already", path);
+    tl_textf(&t, "  train_config { pretrained_model_path: \"" TL_REGISTRY_PREFIX "%s\" }\n",
+             m->name);
     return tl_text_end(&t);
 }
 
-static tl_status pull(tl_arena *scratch, const tl_registry *r, const tl_registry_model *m, const tl_listener *l, tl_pull_summary *out)
+static tl_status pull(tl_arena *scratch, const tl_registry *r, const tl_registry_model *m,
+                      const tl_listener *l, tl_pull_summary *out)
 {
     const char *folder;
     job j = { .a = scratch, .m = m, .path = out->path, .l = l };
@@ -74,7 +90,8 @@ static tl_status pull(tl_arena *scratch, const tl_registry *r, const tl_registry
     return fetch(&j, &out->fetched);
 }
 
-tl_status tl_registry_pull(tl_arena *a, const char *registry, const char *name, const tl_listener *l, tl_pull_summary *out)
+tl_status tl_registry_pull(tl_arena *a, const char *registry, const char *name,
+                           const tl_listener *l, tl_pull_summary *out)
 {
     tl_registry r;
     const tl_registry_model *m;

@@ -15,8 +15,10 @@ static void close_fd(void *fd) { close((int)(intptr_t)fd); }
 static tl_status hold(int fd, const char *path, const tl_listener *l, bool *told)
 {
     while (flock(fd, LOCK_EX | LOCK_NB)) {
-        TL_CHECK(errno == EWOULDBLOCK || errno == EINTR, TL_EIO, "cannot lock '%s': %s", path, strerror(errno));
-        TL_CHECK(!tl_stopping(l), TL_ESTOPPED, "stopped while waiting for another program that uses '%s'", path);
+        TL_CHECK(errno == EWOULDBLOCK || errno == EINTR, TL_EIO, "cannot lock '%s': %s", path,
+                 strerror(errno));
+        TL_CHECK(!tl_stopping(l), TL_ESTOPPED,
+                 "stopped while waiting for another program that uses '%s'", path);
         if (!*told) tl_say(l, "waiting for another program that uses '%s'\n", path);
         *told = true;
         nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
@@ -27,7 +29,8 @@ static tl_status hold(int fd, const char *path, const tl_listener *l, bool *told
 static bool still_there(int fd, const char *path)
 {
     struct stat ours, there;
-    return !fstat(fd, &ours) && !stat(path, &there) && ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+    return !fstat(fd, &ours) && !stat(path, &there) && ours.st_dev == there.st_dev &&
+           ours.st_ino == there.st_ino;
 }
 
 tl_status tl_lock(tl_arena *a, const char *path, const tl_listener *l, int *out)

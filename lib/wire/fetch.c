@@ -1,8 +1,9 @@
 /* fetch.c - downloads that go on where they stopped (libcurl). SPDX-License-Identifier: MIT
  *
- * An attempt is one request for what is missing. How it ended decides what follows: done, failed for good (404, too many
- * bytes, no space), again at once from the beginning (the server cannot send a part, or has no such part), or again after a
- * while. Attempts that bring something new do not count, as long as it is more than STEP: the end is never put off for ever. */
+ * An attempt is one request for what is missing. How it ended decides what follows: done, failed
+ * for good (404, too many bytes, no space), again at once from the beginning (the server cannot
+ * send a part, or has no such part), or again after a while. Attempts that bring something new do
+ * not count, as long as it is more than STEP: the end is never put off for ever. */
 #include "fetch.h"
 #include "curl_load.h"
 #include "listen.h"
@@ -25,7 +26,8 @@ enum {
 
 /* ---- Addresses ---- */
 
-static const char *const schemes[] = { "file", "http", "https" }; /* from what trusts most to what trusts least */
+/* From what trusts most to what trusts least. */
+static const char *const schemes[] = { "file", "http", "https" };
 
 /* The scheme's place in the list; -1: another. */
 static int scheme_of(const char *url)
@@ -40,7 +42,7 @@ static int scheme_of(const char *url)
 /* An address being taken apart or put together. */
 typedef struct {
     const tl_curl *curl;
-    CURLU         *u;
+    CURLU *u;
 } parts;
 
 static void drop_parts(void *ctx)
@@ -59,10 +61,12 @@ static tl_status new_parts(tl_arena *a, parts **out)
 }
 
 /* The whole of it or one part, as text in a. */
-static tl_status text_of(tl_arena *a, const parts *p, CURLUPart part, unsigned flags, const char **out)
+static tl_status text_of(tl_arena *a, const parts *p, CURLUPart part, unsigned flags,
+                         const char **out)
 {
     char *text;
-    TL_CHECK(!p->curl->url_get(p->u, part, &text, flags), TL_EFORMAT, "an address cannot be taken apart");
+    TL_CHECK(!p->curl->url_get(p->u, part, &text, flags), TL_EFORMAT,
+             "an address cannot be taken apart");
     *out = tl_strdup(a, text);
     p->curl->free(text);
     return *out ? TL_OK : TL_ENOMEM;
@@ -74,12 +78,14 @@ tl_status tl_url_resolve(tl_arena *a, const char *base, const char *url, const c
     TL_TRY(new_parts(a, &p));
     CURLUcode bad = base ? p->curl->url_set(p->u, CURLUPART_URL, base, 0) : CURLUE_OK;
     if (!bad) bad = p->curl->url_set(p->u, CURLUPART_URL, url, CURLU_DISALLOW_USER);
-    TL_CHECK(bad != CURLUE_USER_NOT_ALLOWED, TL_EARG, "an address must not have a password in it: put it into ~/.netrc instead");
+    TL_CHECK(bad != CURLUE_USER_NOT_ALLOWED, TL_EARG,
+             "an address must not have a password in it: put it into ~/.netrc instead");
     TL_CHECK(!bad, TL_EFORMAT, "'%s' is not an address: %s", url, p->curl->url_strerror(bad));
     TL_TRY(text_of(a, p, CURLUPART_URL, 0, out));
     int from = base ? scheme_of(base) : 0, to = scheme_of(*out);
     TL_CHECK(to >= 0, TL_EFORMAT, "'%s': only http, https and file addresses are read", *out);
-    TL_CHECK(to >= from, TL_EFORMAT, "'%s' is refused: what is read from %s may not send us to %s", *out, schemes[from], schemes[to]);
+    TL_CHECK(to >= from, TL_EFORMAT, "'%s' is refused: what is read from %s may not send us to %s",
+             *out, schemes[from], schemes[to]);
     return TL_OK;
 }
 
@@ -87,7 +93,8 @@ tl_status tl_url_of_path(tl_arena *a, const char *path, const char **out)
 {
     parts *p;
     TL_TRY(new_parts(a, &p));
-    bool ok = !p->curl->url_set(p->u, CURLUPART_URL, "file:///", 0) && !p->curl->url_set(p->u, CURLUPART_PATH, path, CURLU_URLENCODE);
+    bool ok = !p->curl->url_set(p->u, CURLUPART_URL, "file:///", 0) &&
+              !p->curl->url_set(p->u, CURLUPART_PATH, path, CURLU_URLENCODE);
     TL_CHECK(ok, TL_EARG, "'%s' cannot be made an address", path);
     return text_of(a, p, CURLUPART_URL, 0, out);
 }
@@ -98,7 +105,8 @@ tl_status tl_url_path(tl_arena *a, const char *url, const char **out)
     *out = NULL;
     if (scheme_of(url) != 0) return TL_OK;
     TL_TRY(new_parts(a, &p));
-    TL_CHECK(!p->curl->url_set(p->u, CURLUPART_URL, url, 0), TL_EFORMAT, "'%s' is not the address of a file", url);
+    TL_CHECK(!p->curl->url_set(p->u, CURLUPART_URL, url, 0), TL_EFORMAT,
+             "'%s' is not the address of a file", url);
     return text_of(a, p, CURLUPART_PATH, CURLU_URLDECODE, out);
 }
 
@@ -106,11 +114,11 @@ tl_status tl_url_path(tl_arena *a, const char *url, const char **out)
 
 typedef struct {
     const tl_fetch_conf *conf;
-    const tl_curl       *curl;
-    CURL     *handle;
-    size_t    have, from; /* bytes in the file: now, at the beginning of the attempt */
-    double    began;
-    tl_status broken;     /* what one of the functions below ran into */
+    const tl_curl *curl;
+    CURL *handle;
+    size_t have, from; /* bytes in the file: now, at the beginning of the attempt */
+    double began;
+    tl_status broken; /* what one of the functions below ran into */
 } job;
 typedef enum { FOR_GOOD, AT_ONCE, LATER } again; /* what a failure means for the next attempt */
 
@@ -120,7 +128,8 @@ static size_t on_data(char *data, size_t one, size_t n, void *ctx)
     const tl_fetch_conf *c = j->conf;
     (void)one;
     if (n > c->most - j->have)
-        j->broken = tl_fail(TL_EFORMAT, "'%s' sends more than the %zu bytes it may have", c->url, c->most);
+        j->broken =
+            tl_fail(TL_EFORMAT, "'%s' sends more than the %zu bytes it may have", c->url, c->most);
     else
         j->broken = tl_write_all(c->fd, c->path, data, n);
     if (j->broken) return 0;
@@ -129,15 +138,19 @@ static size_t on_data(char *data, size_t one, size_t n, void *ctx)
 }
 
 /* Called often; 1 ends the transfer. */
-static int on_progress(void *ctx, curl_off_t size, curl_off_t done, curl_off_t up_size, curl_off_t up_done)
+static int on_progress(void *ctx, curl_off_t size, curl_off_t done, curl_off_t up_size,
+                       curl_off_t up_done)
 {
     const job *j = ctx;
     const tl_listener *l = j->conf->listener;
     (void)size, (void)done, (void)up_size, (void)up_done;
     if (l && l->progress && j->conf->name) {
         double rate = (double)(j->have - j->from) / (tl_now() - j->began + 1e-3);
-        l->progress(l->ctx, &(tl_progress){ .stage = j->conf->name, .done = (double)j->have, .size = (double)j->conf->most,
-                                            .eta = rate > 0 ? (double)(j->conf->most - j->have) / rate : 0 });
+        l->progress(l->ctx, &(tl_progress){
+                                .stage = j->conf->name,
+                                .done = (double)j->have,
+                                .size = (double)j->conf->most,
+                                .eta = rate > 0 ? (double)(j->conf->most - j->have) / rate : 0 });
     }
     return tl_stopping(l);
 }
@@ -153,8 +166,11 @@ static tl_status refused(const job *j, long code, again *next)
 {
     const char *url = j->conf->url;
     *next = code == 408 || code == 429 || code >= 500 ? LATER : FOR_GOOD;
-    TL_CHECK(code != 404 && code != 410, TL_EIO, "'%s' is not there (HTTP %ld): check the address, or ask who keeps the registry", url, code);
-    TL_CHECK(code != 401 && code != 403, TL_EIO, "'%s' is not for everyone (HTTP %ld): passwords are read from ~/.netrc", url, code);
+    TL_CHECK(code != 404 && code != 410, TL_EIO,
+             "'%s' is not there (HTTP %ld): check the address, or ask who keeps the registry", url,
+             code);
+    TL_CHECK(code != 401 && code != 403, TL_EIO,
+             "'%s' is not for everyone (HTTP %ld): passwords are read from ~/.netrc", url, code);
     return tl_fail(TL_EIO, "'%s' cannot be had: the server answers HTTP %ld", url, code);
 }
 
@@ -168,7 +184,7 @@ static tl_status judge(job *j, CURLcode r, const char *why, again *next)
     j->curl->easy_getinfo(j->handle, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
     *next = FOR_GOOD;
     if (j->broken) return j->broken;
-    TL_CHECK(r != CURLE_ABORTED_BY_CALLBACK, TL_ESTOPPED, "stopped; '%s' keeps what has been fetched, and the same command goes on from there", c->path);
+    TL_CHECK(r != CURLE_ABORTED_BY_CALLBACK, TL_ESTOPPED, "stopped");
     if (j->from && (r == CURLE_RANGE_ERROR || r == CURLE_BAD_DOWNLOAD_RESUME || code == 416)) {
         *next = begin_again(j) ? AT_ONCE : FOR_GOOD;
         return tl_fail(TL_EIO, "'%s' cannot be had from byte %zu on", c->url, j->from);
@@ -178,7 +194,8 @@ static tl_status judge(job *j, CURLcode r, const char *why, again *next)
     case CURLE_OK:
         if (!c->exact || j->have == c->most) return TL_OK;
         *next = announced < 0 ? LATER : FOR_GOOD; /* of unknown length: it may have been cut off */
-        return tl_fail(TL_EFORMAT, "'%s' ends after %zu bytes, it should have %zu", c->url, j->have, c->most);
+        return tl_fail(TL_EFORMAT, "'%s' ends after %zu bytes, it should have %zu", c->url, j->have,
+                       c->most);
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_TOO_MANY_REDIRECTS:
@@ -186,10 +203,8 @@ static tl_status judge(job *j, CURLcode r, const char *why, again *next)
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_OUT_OF_MEMORY:
-    case CURLE_NOT_BUILT_IN:
-        break;
-    default:
-        *next = LATER; /* all else is the network, which comes and goes */
+    case CURLE_NOT_BUILT_IN: break;
+    default: *next = LATER; /* all else is the network, which comes and goes */
     }
     return tl_fail(TL_EIO, "cannot fetch '%s': %s", c->url, *why ? why : j->curl->easy_strerror(r));
 }
@@ -199,7 +214,8 @@ static tl_status attempt(job *j, again *next)
     char why[CURL_ERROR_SIZE] = "";
     j->from = j->have;
     j->began = tl_now();
-    TL_CHECK(lseek(j->conf->fd, (off_t)j->have, SEEK_SET) >= 0, TL_EIO, "cannot write '%s': %s", j->conf->path, strerror(errno));
+    TL_CHECK(lseek(j->conf->fd, (off_t)j->have, SEEK_SET) >= 0, TL_EIO, "cannot write '%s': %s",
+             j->conf->path, strerror(errno));
     j->curl->easy_setopt(j->handle, CURLOPT_ERRORBUFFER, why);
     j->curl->easy_setopt(j->handle, CURLOPT_RESUME_FROM_LARGE, (curl_off_t)j->have);
     CURLcode r = j->curl->easy_perform(j->handle);
@@ -243,8 +259,7 @@ static tl_status pause_before(const job *j, int failures)
     if (wait > LONGEST_WAIT) wait = LONGEST_WAIT;
     tl_say(j->conf->listener, "warning: %s; trying again in %.1f s\n", tl_errmsg(), wait);
     for (double end = tl_now() + wait; tl_now() < end;) {
-        TL_CHECK(!tl_stopping(j->conf->listener), TL_ESTOPPED, "stopped; '%s' keeps what has been fetched, and the same command goes on from there",
-                 j->conf->path);
+        TL_CHECK(!tl_stopping(j->conf->listener), TL_ESTOPPED, "stopped");
         nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
     }
     return TL_OK;
@@ -269,7 +284,8 @@ tl_status tl_fetch(const tl_fetch_conf *c)
     off_t have = lseek(c->fd, 0, SEEK_END);
     TL_CHECK(have >= 0, TL_EIO, "cannot read '%s': %s", c->path, strerror(errno));
     job j = { .conf = c, .have = (size_t)have };
-    if (j.have > c->most) TL_CHECK(begin_again(&j), TL_EIO, "cannot write '%s': %s", c->path, strerror(errno));
+    if (j.have > c->most)
+        TL_CHECK(begin_again(&j), TL_EIO, "cannot write '%s': %s", c->path, strerror(errno));
     if (c->exact && j.have == c->most) return TL_OK;
     TL_TRY(tl_curl_load(&j.curl));
     TL_CHECK(j.handle = j.curl->easy_init(), TL_ENOMEM, "out of memory");
@@ -281,13 +297,15 @@ tl_status tl_fetch(const tl_fetch_conf *c)
 
 static void close_fd(void *fd) { close((int)(intptr_t)fd); }
 
-tl_status tl_fetch_bytes(tl_arena *a, const char *url, size_t most, const tl_listener *l, tl_bytes *out)
+tl_status tl_fetch_bytes(tl_arena *a, const char *url, size_t most, const tl_listener *l,
+                         tl_bytes *out)
 {
     char path[32];
     int fd = memfd_create("tlc", MFD_CLOEXEC);
     TL_CHECK(fd >= 0, TL_EIO, "cannot make a file in memory: %s", strerror(errno));
     TL_TRY(tl_defer(a, close_fd, (void *)(intptr_t)fd));
-    TL_TRY(tl_fetch(&(tl_fetch_conf){ .url = url, .fd = fd, .path = "memory", .most = most, .listener = l }));
+    TL_TRY(tl_fetch(
+        &(tl_fetch_conf){ .url = url, .fd = fd, .path = "memory", .most = most, .listener = l }));
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     return tl_file_read(a, path, most, out);
 }
