@@ -15,6 +15,7 @@ static const tl_field rows[] = {
     CMD_OPTION(T, preprocess_mode, TL_STR, .names = modes,
                .help = "how pictures become numbers; otherwise as the file says, or as is usual for such weights"),
     CMD_OPTION(T, key, TL_STR, .help = "opens the file if it is sealed, and seals the model"),
+    CMD_OPTION(T, external_data, TL_BOOL, .help = "read the weights that an ONNX file keeps in other files of its folder"),
     CMD_OPTION(T, overwrite, TL_BOOL, .help = "replace the output file if it is there"),
     TL_F_END
 };

@@ -218,6 +218,61 @@ static void content_decides(void **state)
     tl_arena_free(a);
 }
 
+/* ---- ONNX's external data ---- */
+
+/* The folder with a copy of outside.onnx in which the data file has another name of as many letters. */
+static const char *copy_of_outside(tl_arena *a, const char *folder, const char *data)
+{
+    tl_bytes f;
+    const char *path = tl_path_join(a, folder, "outside.onnx");
+    ok(tl_file_read(a, IMPORT_DATA "outside.onnx", 0, &f));
+    for (uint8_t *p = (uint8_t *)(uintptr_t)f.p; (p = memmem(p, f.n - (size_t)(p - f.p), "outside.bin", 11)); p += 11) memcpy(p, data, 11);
+    ok(tl_file_write(path, f.p, f.n));
+    return path;
+}
+
+static void external_data_stays_in_its_folder(void **state)
+{
+    static const struct { const char *name; tl_status status; const char *words; } rows[] = {
+        { "outside.bin", TL_OK, "" },
+        { "sub/dat.bin", TL_OK, "" },
+        { "missing.bin", TL_EIO, "'missing.bin' cannot be opened in its folder: No such file" },
+        { "linkfil.bin", TL_EIO, "'linkfil.bin' cannot be opened in its folder" },
+        { "lnk/dat.bin", TL_EIO, "'lnk/dat.bin' cannot be opened in its folder" },
+        { "../data.bin", TL_EIO, "'../data.bin' cannot be opened in its folder" },
+        { "/etc/passwd", TL_EIO, "'/etc/passwd' cannot be opened in its folder" },
+        { "sub/../a.bn", TL_EIO, "cannot be opened in its folder" },
+        { "sub/xx_fold", TL_EIO, "is no plain file" },
+        { "toshort.bin", TL_EFORMAT, "has 4 bytes, 48 from 0 on are needed" },
+    };
+    char folder[] = "/tmp/test_import_XXXXXX";
+    (void)state;
+    tl_arena *a = tl_arena_new();
+    tl_bytes data;
+    tl_foreign f;
+    assert_non_null(mkdtemp(folder));
+    ok(tl_file_read(a, IMPORT_DATA "outside.bin", 0, &data));
+    ok(tl_mkdirs(tl_path_join(a, folder, "sub/xx_fold")));
+    ok(tl_file_write(tl_path_join(a, folder, "outside.bin"), data.p, data.n));
+    ok(tl_file_write(tl_path_join(a, folder, "sub/dat.bin"), data.p, data.n));
+    ok(tl_file_write(tl_path_join(a, folder, "toshort.bin"), data.p, 4));
+    assert_int_equal(symlink("outside.bin", tl_path_join(a, folder, "linkfil.bin")), 0);
+    assert_int_equal(symlink("sub", tl_path_join(a, folder, "lnk")), 0);
+    for (int i = 0; i < TL_LEN(rows); i++) {
+        const char *path = copy_of_outside(a, folder, rows[i].name);
+        tl_status s = tl_import_beside(a, path, NULL, &f);
+        if (s != rows[i].status || (s && !strstr(tl_errmsg(), rows[i].words))) fail_msg("%s: %d %s", rows[i].name, (int)s, tl_errmsg());
+        if (s) continue;
+        const tl_node *conv = &f.model->g->node[tl_graph_find(f.model->g, "c")];
+        for (int k = 0; k < 12; k++) assert_true(conv->p[0].w[k] == (float)k);
+        for (int k = 0; k < 4; k++) assert_true(conv->p[1].w[k] == (float)k);
+        assert_int_equal(tl_import(a, path, NULL, &f), TL_EUNSUP);
+        assert_non_null(strstr(tl_errmsg(), "read only when asked for: tlc import --external_data"));
+    }
+    assert_int_equal(system(tl_printf(a, "rm -r %s", folder)), 0);
+    tl_arena_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,7 +280,7 @@ int main(void)
         cmocka_unit_test(wrappers_are_taken_off),           cmocka_unit_test(what_is_no_state_dict_is_refused),
         cmocka_unit_test(broken_safetensors_are_refused),   cmocka_unit_test(dangerous_pickles_are_refused),
         cmocka_unit_test(a_pickle_costs_little),            cmocka_unit_test(damage_is_survived),
-        cmocka_unit_test(content_decides),
+        cmocka_unit_test(content_decides),                  cmocka_unit_test(external_data_stays_in_its_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

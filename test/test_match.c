@@ -99,6 +99,13 @@ static void guess(tl_arena *a, const tl_foreign *f, tl_model_conf *c, tl_model *
 
 /* ---- The tests ---- */
 
+static const tl_backbone *small_backbone(void)
+{
+    int i = 0;
+    while (strcmp(tl_backbone_at(i)->arch, "mobilenet_v1")) i++;
+    return tl_backbone_at(i);
+}
+
 static const struct { const char *name, *ours; int classes; } networks[] = {
     { "torchvision.resnet18", "resnet18", 10 },         { "torchvision.resnet34", "resnet34", 10 },
     { "torchvision.resnet50", "resnet50", 10 },         { "torchvision.resnet101", "resnet101", 10 },
@@ -221,8 +228,7 @@ static void what_does_not_fit_is_said(void **state)
     assert_int_equal(r.fresh, 1);
     assert_non_null(strstr(r.text, "of the file, not used: layer3.0.convolution1"));
 
-    c.backbone = tl_backbone_at(0);
-    while (strcmp(c.backbone->arch, "mobilenet_v1")) c.backbone++;
+    c.backbone = small_backbone();
     ok(tl_model_build(a, &c, &m));
     for (int i = 0; i < f.tensor.n; i++) ((tl_foreign_tensor *)f.tensor.at)[i].layer = "something.else";
     assert_int_equal(tl_match(m, &f, &(tl_match_opts){ .exact = true }, &r), TL_EDATA);
@@ -275,13 +281,6 @@ static void networks_match_by_place(void **state)
 }
 
 /* ---- Bring your own model ---- */
-
-static const tl_backbone *small_backbone(void)
-{
-    int i = 0;
-    while (strcmp(tl_backbone_at(i)->arch, "mobilenet_v1")) i++;
-    return tl_backbone_at(i);
-}
 
 static void a_network_gets_another_head(void **state)
 {

@@ -2,11 +2,12 @@
 """make_import_goldens.py - what PyTorch's networks are called and answer, and small files of weights, for test_match.c and
 test_import.c. SPDX-License-Identifier: MIT
 
-    tools/make_import_goldens.py OUT        OUT is test/data/import; needs torch, torchvision, timm, safetensors, numpy, pillow
+    tools/make_import_goldens.py OUT        OUT is test/data/import; needs torch, torchvision, timm, onnx, safetensors, numpy, pillow
 
   state_dicts.tsv      a line a network: origin.name, then NAME:DIM,DIM,... of every tensor of its state dict
   state_dicts_run.tsv  what it answers (of many values those at equal steps, in the order N,H,W,C) on a real picture, with weights
                        that are a formula of name and index: draw() here, in the test again
+  outside.onnx, outside.bin        external data
   torch_*.pth, types.safetensors   every element type, strides, shared storages, nesting, and what must be refused
 
 VGG's are the convolutions alone: its dense layers have 100 million weights."""
@@ -16,6 +17,7 @@ import os
 import sys
 import zipfile
 import numpy as np
+import onnx
 import timm
 import torch
 import torchvision
@@ -119,6 +121,24 @@ def files(out):
                      os.path.join(out, "types.safetensors"), metadata={"made by": "make_import_goldens.py"})
 
 
+def outside(out):
+    """A network whose weights are in another file."""
+    weights = [onnx.numpy_helper.from_array(np.arange(12, dtype=np.float32).reshape(4, 3, 1, 1), "w"),
+               onnx.numpy_helper.from_array(np.arange(4, dtype=np.float32), "b")]
+    for t, offset in zip(weights, (0, 48)):
+        onnx.external_data_helper.set_external_data(t, "outside.bin", offset=offset, length=len(t.raw_data))
+    with open(os.path.join(out, "outside.bin"), "wb") as f:
+        f.write(b"".join(t.raw_data for t in weights))
+    for t in weights:
+        t.ClearField("raw_data")
+    value = onnx.helper.make_tensor_value_info
+    nodes = [onnx.helper.make_node("Conv", ["x", "w", "b"], ["c"]), onnx.helper.make_node("GlobalAveragePool", ["c"], ["g"]),
+             onnx.helper.make_node("Flatten", ["g"], ["y"])]
+    graph = onnx.helper.make_graph(nodes, "outside", [value("x", 1, [1, 3, 8, 8])], [value("y", 1, [1, 4])], weights)
+    with open(os.path.join(out, "outside.onnx"), "wb") as f:
+        f.write(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=8).SerializeToString())
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out")
@@ -126,6 +146,7 @@ def main():
     torch.manual_seed(1)
     torch.set_num_threads(2)
     files(out)
+    outside(out)
     networks(out)
     return 0
 

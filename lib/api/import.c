@@ -123,7 +123,7 @@ tl_status tl_model_import(tl_arena *a, const tl_import_opts *o, const tl_listene
     job j = { .a = a, .o = o, .l = l };
     TL_CHECK(o->input && o->output_file, TL_EARG, "import needs a file to read and one to write (-o)");
     TL_TRY(tl_may_write(o->output_file, o->overwrite));
-    TL_TRY(tl_import(a, o->input, o->key, &j.from));
+    TL_TRY((o->external_data ? tl_import_beside : tl_import)(a, o->input, o->key, &j.from));
     TL_TRY(j.from.model && !o->arch ? keep(&j) : fill(&j));
     TL_TRY(prepare(&j));
     TL_TRY(name_classes(&j));

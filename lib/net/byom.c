@@ -27,7 +27,7 @@ static tl_status find_cut(const tl_model *from, const char *name, int *cut)
     tl_nearest near = { .word = name };
     for (int i = 0; i < g->n; i++) tl_nearest_try(&near, g->node[i].name);
     *cut = tl_graph_find(g, name);
-    TL_CHECK(*cut >= 0, TL_ESPEC, "byom_cut: the network has no node '%s'%s%s%s; 'tlc info' lists them", name, near.best ? "; did you mean '" : "",
+    TL_CHECK(*cut >= 0, TL_ESPEC, "byom_cut: the network has no node '%s'%s%s%s; a viewer of ONNX files, such as Netron, shows the names", name, near.best ? "; did you mean '" : "",
              near.best ? near.best : "", near.best ? "'?" : "");
     TL_CHECK(g->node[*cut].nx && g->node[*cut].s.h * g->node[*cut].s.w > 1, TL_ESPEC, "byom_cut: '%s' gives a vector; the head needs a map", name);
     return TL_OK;

@@ -27,6 +27,7 @@ typedef struct {
     tl_list     tensor;          /* tl_foreign_tensor, in the file's order; empty when there is a network */
     tl_model   *model;           /* NULL when there is only a list. Node names as in the file; classes, norm and filter where
                                   * the file tells them, else as tl_model_unpack leaves them */
+    bool        beside;          /* given to read: files that this one names, in its folder, may be read (ONNX external data) */
     const char *note;            /* what a person should know ("uint8 weights were dequantized"); "" when nothing */
 } tl_foreign;
 
@@ -42,6 +43,7 @@ typedef struct tl_importer {
 const tl_importer *tl_importer_at(int i);                        /* NULL after the last */
 /* Read the file with whichever importer knows it; TL_EFORMAT when none does. */
 tl_status tl_import(tl_arena *a, const char *path, const char *key, tl_foreign *out);
+tl_status tl_import_beside(tl_arena *a, const char *path, const char *key, tl_foreign *out); /* with .beside */
 
 /* ---- Matching (match*.c) ---- */
 struct tl_scheme;

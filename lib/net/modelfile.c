@@ -209,13 +209,11 @@ static tl_status meta_text(tl_model *m, const tl_onnx *o, const char *key, const
     return TL_OK;
 }
 
-tl_status tl_model_unpack(tl_arena *a, tl_bytes file, tl_model **out)
+tl_status tl_model_from_onnx(tl_arena *a, const tl_onnx *o, tl_model **out)
 {
-    tl_onnx *o;
     tl_model *m = tl_new(a, tl_model, 1);
     TL_NEW(m);
     *m = (tl_model){ .arena = a, .mode = "caffe" };
-    TL_TRY(tl_onnx_parse(a, file, &o));
     const tl_onnx_value *in = o->input.at;
     TL_CHECK(!o->input.n || in->type != TL_ONNX_UINT8, TL_EUNSUP, "the preprocessing is part of this model's graph "
              "(export --with-preprocessing): such a file is for other programs; use the one it was exported from");
@@ -233,6 +231,13 @@ tl_status tl_model_unpack(tl_arena *a, tl_bytes file, tl_model **out)
     TL_TRY(read_kept(m, o));
     *out = m;
     return TL_OK;
+}
+
+tl_status tl_model_unpack(tl_arena *a, tl_bytes file, tl_model **out)
+{
+    tl_onnx *o;
+    TL_TRY(tl_onnx_parse(a, file, &o));
+    return tl_model_from_onnx(a, o, out);
 }
 
 tl_status tl_model_load(tl_arena *a, const char *path, const char *key, tl_model **out)

@@ -101,6 +101,7 @@ tl_status tl_model_pack(const tl_model *m, tl_arena *a, const tl_save_opts *o, t
 tl_status tl_model_save(const tl_model *m, const char *path, const tl_save_opts *o);
 tl_status tl_model_load(tl_arena *a, const char *path, const char *key, tl_model **out);
 tl_status tl_model_unpack(tl_arena *a, tl_bytes file, tl_model **out);
+tl_status tl_model_from_onnx(tl_arena *a, const tl_onnx *o, tl_model **out);
 
 /* ---- Pretrained weights ---- */
 typedef struct { int matched, skipped, fresh; bool took_graph; const char *text; const struct tl_scheme *scheme; } tl_transfer; /* text: a report, a line a group; scheme: see import.h */

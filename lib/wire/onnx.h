@@ -58,6 +58,8 @@ typedef struct tl_onnx {
 /* Hostile input is expected: lengths, counts and types are checked, data sizes must fit dims, external data is
  * refused (TL_EUNSUP), never more memory than a small multiple of the file. TL_EFORMAT says what is wrong. */
 tl_status tl_onnx_parse(tl_arena *a, tl_bytes file, tl_onnx **out);
+/* The same, but external data is read, from inside the folder. */
+tl_status tl_onnx_parse_beside(tl_arena *a, tl_bytes file, const char *folder, tl_onnx **out);
 tl_status tl_onnx_pack(tl_arena *a, const tl_onnx *m, tl_bytes *out);
 
 /* ---- Building (all copy names into m->arena; tensor data is borrowed) ---- */

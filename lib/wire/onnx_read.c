@@ -5,8 +5,10 @@
  * The plain structs then point into what was unpacked, so weights are copied once. Hosts are
  * little-endian, as ONNX data is; values stored in the typed lists are used as they are. */
 #include "onnx.h"
+#include "onnx_external.h"
 #include "onnx.pb-c.h"
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "ONNX data is little-endian");
@@ -20,6 +22,7 @@ typedef struct {
     uint8_t  *block;      /* the rest of the current block for small requests */
     size_t    room;
     tl_status failed;     /* why the last request was refused; the message is written */
+    tl_onnx_beside beside; /* folder NULL: external data is refused */
 } reader;
 
 static void *take(void *self, size_t n)
@@ -129,19 +132,37 @@ static tl_status gather(reader *r, const Tl__TensorProto *p, tl_onnx_tensor *t)
     return TL_OK;
 }
 
+static bool is_key(ProtobufCBinaryData b, const char *key) { return b.len == strlen(key) && !memcmp(b.data, key, b.len); }
+
+/* Where the data of an external tensor lies, as texts: location, offset, length. */
+static tl_status external(reader *r, const Tl__TensorProto *p, tl_onnx_tensor *t)
+{
+    static const char *const keys[] = { "location", "offset", "length" };
+    const char *value[] = { "", "0", "0" };
+    tl_bytes data = { NULL, 0 };
+    TL_CHECK(r->beside.folder, TL_EUNSUP, "the constant '%s' lies in another file (external data), which is read only when asked for: "
+             "tlc import --external_data, or save the model as one file", t->name);
+    for (size_t i = 0; i < p->n_external_data; i++)
+        for (int k = 0; k < TL_LEN(keys); k++)
+            if (is_key(p->external_data[i]->key, keys[k])) TL_TRY(text(r, p->external_data[i]->value, &value[k]));
+    TL_TRY(tl_onnx_external(r->arena, &r->beside, value[0], strtoull(value[1], NULL, 10), strtoull(value[2], NULL, 10), &data));
+    t->data = data.p;
+    t->bytes = data.n;
+    return TL_OK;
+}
+
 static tl_status read_tensor(reader *r, const void *message, void *out)
 {
     const Tl__TensorProto *p = message;
     tl_onnx_tensor *t = out;
     TL_TRY(text(r, p->name, &t->name));
-    TL_CHECK(p->data_location != 1, TL_EUNSUP,
-             "the constant '%s' lies in another file (external data); save the model as one file", t->name);
     TL_CHECK(p->n_dims <= TL_ONNX_RANK, TL_EUNSUP, "the constant '%s' has %zu dimensions; at most %d are supported",
              t->name, p->n_dims, TL_ONNX_RANK);
     t->type = (tl_onnx_type)p->data_type;
     t->rank = (int)p->n_dims;
     t->data = p->raw_data.data;
     t->bytes = p->raw_data.len;
+    if (p->data_location == 1) TL_TRY(external(r, p, t));
     size_t size = tl_onnx_type_size(t->type), want = size;
     for (int i = 0; i < t->rank; i++) {
         t->dim[i] = p->dims[i];
@@ -257,11 +278,13 @@ static tl_status read_model(reader *r, const Tl__ModelProto *p, tl_onnx *m)
     return read_rows(r, p->n_metadata_props, p->metadata_props, read_meta, sizeof(tl_onnx_meta), &m->meta);
 }
 
-tl_status tl_onnx_parse(tl_arena *a, tl_bytes file, tl_onnx **out)
+tl_status tl_onnx_parse(tl_arena *a, tl_bytes file, tl_onnx **out) { return tl_onnx_parse_beside(a, file, NULL, out); }
+
+tl_status tl_onnx_parse_beside(tl_arena *a, tl_bytes file, const char *folder, tl_onnx **out)
 {
     TL_CHECK(file.n <= INT_MAX, TL_EUNSUP, "the file has %zu bytes; an ONNX file has at most 2 GB", file.n);
     TL_TRY(check_frame(file));
-    reader r = { .arena = a, .left = 8 * file.n + ((size_t)1 << 20) };
+    reader r = { .arena = a, .left = 8 * file.n + ((size_t)1 << 20), .beside.folder = folder };
     ProtobufCAllocator from = { take, leave, &r };
     Tl__ModelProto *p = tl__model_proto__unpack(&from, file.n, file.p);
     if (!p) return r.failed ? r.failed : tl_fail(TL_EFORMAT, "the file is damaged, or not an ONNX model");

@@ -50,8 +50,11 @@ static tl_status check_pools(const tl_graph *g)
 
 static tl_status read(tl_arena *a, const char *path, tl_bytes file, tl_foreign *out)
 {
-    (void)path;
-    TL_TRY(tl_model_unpack(a, file, &out->model));
+    tl_onnx *o;
+    const char *slash = strrchr(path, '/'), *folder = slash ? tl_strndup(a, path, (size_t)(slash + 1 - path)) : ".";
+    TL_NEW(folder);
+    TL_TRY(tl_onnx_parse_beside(a, file, out->beside ? folder : NULL, &o));
+    TL_TRY(tl_model_from_onnx(a, o, &out->model));
     TL_TRY(check_pools(out->model->g));
     return complete(out->model);
 }
