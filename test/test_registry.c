@@ -238,6 +238,38 @@ static void test_two_pulls_are_one(void **state)
     assert_string_equal(cached(), cache_name());
 }
 
+/* Failing at any allocation is told, leaks nothing, and leaves at most a part. */
+static void test_pull_without_memory(void **state)
+{
+    (void)state;
+    const char *there = web("ok");
+    for (long n = 0;; n++) {
+        tl_pull_summary s;
+        tl_oom_countdown = n;
+        tl_status got = tl_registry_pull(a, there, "model", NULL, &s);
+        tl_oom_countdown = -1;
+        if (!got) break;
+        if (got != TL_ENOMEM || n > 1000) fail_msg("allocation %ld: %s", n, tl_errmsg());
+    }
+    assert_string_equal(cached(), cache_name());
+}
+
+/* What was written before the disk was full stays, and the next pull goes on from there. */
+static void test_pull_meets_a_full_disk(void **state)
+{
+    (void)state;
+    tl_pull_summary s;
+    tl_write_countdown = 3;
+    tl_status got = tl_registry_pull(a, web("slow"), "model", NULL, &s);
+    tl_write_countdown = -1;
+    fails(got, TL_EIO, "No space left on device (free some room");
+    assert_non_null(strstr(tl_errmsg(), "are kept, the same command goes on from there"));
+    assert_string_equal(cached(), tl_printf(a, "%s.part", cache_name()));
+    ok(tl_registry_pull(a, web("ok"), "model", NULL, &s));
+    assert_true(mode("ok")->from > 0);
+    assert_string_equal(cached(), cache_name());
+}
+
 static void test_where_the_cache_is(void **state)
 {
     (void)state;
@@ -431,6 +463,8 @@ int main(void)
         TEST(test_stopped_pull_goes_on),
         TEST(test_damaged_part_is_fetched_again),
         TEST(test_two_pulls_are_one),
+        TEST(test_pull_without_memory),
+        TEST(test_pull_meets_a_full_disk),
         TEST(test_where_the_cache_is),
         TEST(test_builtin),
         TEST(test_push),
