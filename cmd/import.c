@@ -8,7 +8,7 @@ static const tl_field rows[] = {
     CMD_OPTION(T, output_file, TL_STR, .flags = TL_REQUIRED, .help = "the model to write"),
     CMD_OPTION(T, arch, TL_STR,
                .help = "the network that the weights are for; otherwise the one where everything matches. A file that holds a network "
-                       "(ONNX) is kept as it is unless this is given"),
+                       "(ONNX, darknet, TFLite) is kept as it is unless this is given"),
     CMD_OPTION(T, n_layers, TL_INT, .hi = 1000, .help = "its depth, where it comes in several"),
     CMD_OPTION(T, labels, TL_STR, .help = "a text file with the classes' names, a line each in index order"),
     CMD_OPTION(T, input_image_size, TL_STR, .sdef = "3,224,224", .help = "channels, height, width of the pictures, for weights alone"),
@@ -47,7 +47,8 @@ static int run(cmd_call *c)
 const cmd_def cmd_import = {
     .name = "import",
     .brief = "make a model of weights or a network that another program wrote",
-    .about = "Reads safetensors, PyTorch state dicts (.pth; nothing in them is executed) and ONNX networks of any producer. Weights are "
+    .about = "Reads weights in safetensors, PyTorch (.pth; nothing in them is executed) and Keras HDF5 files, and networks in ONNX, darknet "
+             "(.cfg beside .weights) and TensorFlow Lite files. Weights are "
              "matched to a network by torchvision's, timm's or our own names, and what differs in its settings (strides, padding, "
              "epsilon, activations) is taken over, so that the model answers as the original does. The report says for each layer "
              "whether it was matched, reshaped, made the identity, skipped, or starts fresh, and why. "

@@ -8,7 +8,7 @@ typedef struct {
 static const tl_field rows[] = {
     CMD_WORDS(opts, kind, "KIND", TL_STR,
               .help =
-                  "ops, backbones, heads, optimizers, schedules or formats; otherwise all of them"),
+                  "ops, backbones, heads, optimizers, schedules, formats or importers; otherwise all of them"),
     TL_F_END
 };
 

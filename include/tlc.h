@@ -248,7 +248,7 @@ tl_status tl_registry_verify(tl_arena *a, const char *registry, const tl_listene
 /* What a model file is: architecture, input, classes, parameters, MACs, history; *json the same for programs. */
 typedef struct { size_t params, bytes; double macs; const char *text; } tl_model_info;
 tl_status tl_model_describe(tl_arena *a, const char *path, const char *key, tl_model_info *out);
-/* A table of "ops", "backbones", "heads", "optimizers", "schedules", "formats"; NULL or "all": each in turn. TL_EARG: unknown kind. */
+/* A table of "ops", "backbones", "heads", "optimizers", "schedules", "formats", "importers"; NULL or "all": each in turn. TL_EARG: unknown kind. */
 tl_status tl_list_text(tl_arena *a, const char *kind, const char **text);
 /* Reference pages from the tables, Markdown: page i's file name and text; *name NULL after the last. */
 tl_status tl_docs_page(tl_arena *a, int i, const char **name, const char **text);

@@ -182,7 +182,7 @@ static const struct {
       "tlc: 'registry:mine' has not been pulled yet: 'tlc model pull mine' fetches it into '/nowhere/tlc/models'\n" },
     { "tlc list bakbones", 2, "",
       "tlc: there is no table 'bakbones'; did you mean 'backbones'?; there are ops, backbones, "
-      "heads, optimizers, schedules, formats\n" },
+      "heads, optimizers, schedules, formats, importers\n" },
 
     /* Other names */
     { "tlt classification train", 2, "", MISSING_E MISSING_R SEE("classification train") },

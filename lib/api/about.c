@@ -144,6 +144,13 @@ static tl_status list_formats(tl_text *t)
     return TL_OK;
 }
 
+static tl_status list_importers(tl_text *t)
+{
+    for (int i = 0; tl_importer_at(i); i++)
+        tl_textf(t, "  %-14s %s (%s)\n", tl_importer_at(i)->name, tl_importer_at(i)->brief, tl_importer_at(i)->ends);
+    return TL_OK;
+}
+
 static const struct {
     const char *name;
     tl_status (*print)(tl_text *t);
@@ -154,6 +161,7 @@ static const struct {
     { "optimizers", list_optimizers },
     { "schedules", list_schedules },
     { "formats", list_formats },
+    { "importers", list_importers },
 };
 
 tl_status tl_list_text(tl_arena *a, const char *kind, const char **text)
@@ -170,7 +178,7 @@ tl_status tl_list_text(tl_arena *a, const char *kind, const char **text)
     }
     TL_CHECK(found, TL_EARG,
              "there is no table '%s'%s%s%s; there are ops, backbones, heads, optimizers, "
-             "schedules, formats",
+             "schedules, formats, importers",
              kind, near.best ? "; did you mean '" : "", near.best ? near.best : "",
              near.best ? "'?" : "");
     *text = tl_text_end(&t);

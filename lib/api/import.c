@@ -81,7 +81,6 @@ static tl_status keep(job *j)
 {
     tl_model *m = j->m = j->from.model;
     j->classes = tl_model_is_trunk(m) ? 0 : m->g->node[m->answer.i].s.c;
-    if (!*m->arch) m->arch = j->from.format;
     TL_NEW(j->report.text = tl_printf(j->a, "the network is kept as it is: %d operations%s%s\n", m->g->n, *j->from.note ? "; " : "", j->from.note));
     return TL_OK;
 }
@@ -90,6 +89,8 @@ static tl_status name_classes(job *j)
 {
     tl_list *to = &j->m->classes;
     const char *path = j->o->labels;
+    const tl_model *other = j->from.model;
+    if (!to->n && other && other->classes.n == j->classes) *to = other->classes;
     if (path) {
         TL_CHECK(j->classes, TL_EARG, "the weights have no classifier, so there is nothing that --labels could name");
         TL_TRY(tl_classes_read(j->a, path, to));
@@ -106,6 +107,7 @@ static tl_status name_classes(job *j)
 static tl_status write(job *j, tl_import_summary *out)
 {
     tl_bytes file;
+    if (!*j->m->arch) j->m->arch = j->from.format;
     TL_TRY(tl_model_note(j->m, "tlc %s import: %s (%s)", tl_version(), tl_path_base(j->o->input), j->from.format));
     TL_TRY(tl_model_pack(j->m, j->a, &(tl_save_opts){ .key = j->o->key }, &file));
     TL_TRY(tl_file_write(j->o->output_file, file.p, file.n));

@@ -9,11 +9,22 @@
 
 const tl_backbone tl_byom_backbone = { .arch = "onnx", .brief = "a network from a file" };
 
-/* The node whose map the head reads: from the answer back along the first inputs, the first that is still a map. */
+/* Where maps become vectors: global pooling, flattening. */
+static bool ends_maps(const tl_node *d)
+{
+    return d->op == &tl_op_gap || (d->op == &tl_op_avgpool && d->s.h * d->s.w == 1) || d->op->flow(d->attr, &d->s) == TL_FLOW_SPREAD;
+}
+
+/* What may stand in a head, between its layers: no convolution of neighbors, nothing that joins branches. */
+static bool may_be_head(const tl_node *d) { return d->nx == 1 && (d->op != &tl_op_conv2d || ((const tl_conv2d *)d->attr)->k == 1); }
+
+/* The node whose map the head reads: back from the answer, what the earliest pooling or flattening reads; -1: there is none. */
 static int last_map(const tl_graph *g, int i)
 {
-    while (g->node[i].nx && g->node[i].s.h * g->node[i].s.w == 1) i = g->node[i].x[0];
-    return i;
+    int cut = -1;
+    for (; may_be_head(&g->node[i]); i = g->node[i].x[0])
+        if (ends_maps(&g->node[i])) cut = g->node[i].x[0];
+    return cut;
 }
 
 static tl_status find_cut(const tl_model *from, const char *name, int *cut)
@@ -21,7 +32,8 @@ static tl_status find_cut(const tl_model *from, const char *name, int *cut)
     const tl_graph *g = from->g;
     if (!name || !*name) {
         *cut = last_map(g, from->answer.i);
-        TL_CHECK(g->node[*cut].nx, TL_EDATA, "byom_model: the network has no maps before its end; name the node to cut after with byom_cut");
+        TL_CHECK(*cut >= 0 && g->node[*cut].nx, TL_EDATA, "byom_model: the network's end has no pooling or flattening; name the node to cut after "
+                 "with byom_cut");
         return TL_OK;
     }
     tl_nearest near = { .word = name };
@@ -29,7 +41,7 @@ static tl_status find_cut(const tl_model *from, const char *name, int *cut)
     *cut = tl_graph_find(g, name);
     TL_CHECK(*cut >= 0, TL_ESPEC, "byom_cut: the network has no node '%s'%s%s%s; a viewer of ONNX files, such as Netron, shows the names", name, near.best ? "; did you mean '" : "",
              near.best ? near.best : "", near.best ? "'?" : "");
-    TL_CHECK(g->node[*cut].nx && g->node[*cut].s.h * g->node[*cut].s.w > 1, TL_ESPEC, "byom_cut: '%s' gives a vector; the head needs a map", name);
+    TL_CHECK(g->node[*cut].nx, TL_ESPEC, "byom_cut: '%s' is the picture", name);
     return TL_OK;
 }
 

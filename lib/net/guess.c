@@ -163,7 +163,10 @@ tl_status tl_guess(const tl_foreign *from, const char *arch, int layers, tl_mode
     TL_TRY(try_all(&s));
     if (!s.any && arch) TL_TRY(tl_backbone_find(arch, layers, &c->backbone)); /* says what there is */
     TL_CHECK(s.any, TL_EDATA, "no network is built for pictures of %dx%d", c->h, c->w);
-    TL_CHECK(b->matched && (arch || (!b->ours && !b->theirs)), TL_EDATA,
+    const tl_foreign_tensor *t = from->tensor.at;
+    TL_CHECK(b->matched, TL_EDATA, "no layer of the file matches %s; its first tensor is '%s'", arch ? arch : "a network that is known here",
+             from->tensor.n ? t->name : "");
+    TL_CHECK(arch || (!b->ours && !b->theirs), TL_EDATA,
              "these are the weights of no network that is known here; the nearest is %s%s%s, of which %d layers match, %d are missing in the "
              "file, and %d layers of the file are left over; name it with --arch if it is meant",
              tl_backbone_name(b->b, name), b->s ? " as named by " : "", b->s ? b->s->origin : "", b->matched, b->ours, b->theirs);
