@@ -119,10 +119,9 @@ tl_status tl_lanes_new(const tl_graph *g, tl_arena *a, const tl_plan_conf *c, tl
     tl_status s = lanes_new(l, a, threads);
     omp_set_num_threads(threads);
     TL_TRY(s);
-    int nin = l->nin; /* the caller fills the front's inputs in the plan of the rest */
-    memcpy(l->in + nin, c->keep, (size_t)c->nkeep * sizeof *c->keep);
-    l->conf.keep = l->in;
-    l->conf.nkeep = nin + c->nkeep;
+    for (int i = 0; i < c->nkeep; i++) l->in[l->nin + i] = c->keep[i];
+    l->conf.keep = l->in; /* the caller fills the front's inputs in the plan of the rest */
+    l->conf.nkeep = l->nin + c->nkeep;
     return TL_OK;
 }
 
