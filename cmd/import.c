@@ -4,18 +4,22 @@
 static const char *const modes[] = { "caffe", "torch", "tf", "imagenet", NULL };
 #define T tl_import_opts
 static const tl_field rows[] = {
-    CMD_WORDS(T, input, "FILE", TL_STR, .flags = TL_REQUIRED, .help = "the weights or the network; what it is is told by its content"),
+    CMD_WORDS(T, input, "FILE", TL_STR, .flags = TL_REQUIRED,
+              .help = "the weights or the network; what it is is told by its content"),
     CMD_OPTION(T, output_file, TL_STR, .flags = TL_REQUIRED, .help = "the model to write"),
     CMD_OPTION(T, arch, TL_STR,
-               .help = "the network that the weights are for; otherwise the one where everything matches. A file that holds a network "
+               .help = "the network that the weights are for; otherwise the one where everything matches. A file "
+                       "that holds a network "
                        "(ONNX, darknet, TFLite) is kept as it is unless this is given"),
     CMD_OPTION(T, n_layers, TL_INT, .hi = 1000, .help = "its depth, where it comes in several"),
     CMD_OPTION(T, labels, TL_STR, .help = "a text file with the classes' names, a line each in index order"),
-    CMD_OPTION(T, input_image_size, TL_STR, .sdef = "3,224,224", .help = "channels, height, width of the pictures, for weights alone"),
+    CMD_OPTION(T, input_image_size, TL_STR, .sdef = "3,224,224",
+               .help = "channels, height, width of the pictures, for weights alone"),
     CMD_OPTION(T, preprocess_mode, TL_STR, .names = modes,
                .help = "how pictures become numbers; otherwise as the file says, or as is usual for such weights"),
     CMD_OPTION(T, key, TL_STR, .help = "opens the file if it is sealed, and seals the model"),
-    CMD_OPTION(T, external_data, TL_BOOL, .help = "read the weights that an ONNX file keeps in other files of its folder"),
+    CMD_OPTION(T, external_data, TL_BOOL,
+               .help = "read the weights that an ONNX file keeps in other files of its folder"),
     CMD_OPTION(T, overwrite, TL_BOOL, .help = "replace the output file if it is there"),
     TL_F_END
 };
@@ -47,10 +51,13 @@ static int run(cmd_call *c)
 const cmd_def cmd_import = {
     .name = "import",
     .brief = "make a model of weights or a network that another program wrote",
-    .about = "Reads weights in safetensors, PyTorch (.pth; nothing in them is executed) and Keras HDF5 files, and networks in ONNX, darknet "
+    .about = "Reads weights in safetensors, PyTorch (.pth; nothing in them is executed) and Keras HDF5 files, and "
+             "networks in ONNX, darknet "
              "(.cfg beside .weights) and TensorFlow Lite files. Weights are "
-             "matched to a network by torchvision's, timm's or our own names, and what differs in its settings (strides, padding, "
-             "epsilon, activations) is taken over, so that the model answers as the original does. The report says for each layer "
+             "matched to a network by torchvision's, timm's or our own names, and what differs in its settings "
+             "(strides, padding, "
+             "epsilon, activations) is taken over, so that the model answers as the original does. The report says "
+             "for each layer "
              "whether it was matched, reshaped, made the identity, skipped, or starts fresh, and why. "
              "The same files can be given as train_config.pretrained_model_path.",
     .example = "tlc import resnet18.pth -o resnet18.onnx --labels imagenet_classes.txt\n"

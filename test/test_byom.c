@@ -41,7 +41,8 @@ static void labels_name_the_classes(void **state)
     ok(tl_model_load(a, in(place, "named.onnx"), NULL, &m));
     assert_string_equal(((const char **)m->classes.at)[2], "tre");
     assert_string_equal(m->mode, "tf");
-    refused(import(model, "two.onnx", (tl_import_opts){ .labels = two }, &s), TL_EDATA, "names 2 classes, the classifier has 3");
+    refused(import(model, "two.onnx", (tl_import_opts){ .labels = two }, &s), TL_EDATA,
+            "names 2 classes, the classifier has 3");
     assert_false(tl_file_exists(in(place, "two.onnx")));
 }
 
@@ -49,9 +50,12 @@ static void what_cannot_be_imported_is_said(void **state)
 {
     (void)state;
     tl_import_summary s;
-    refused(import(IMPORT_DATA "torch_nested.pth", "x.onnx", (tl_import_opts){ 0 }, &s), TL_EDATA, "its first tensor is 'module.0.weight'");
-    refused(import(IMPORT_DATA "torch_nested.pth", "x.onnx", (tl_import_opts){ .arch = "resnt" }, &s), TL_ESPEC, "available are");
-    refused(import(IMPORT_DATA "torch_nested.pth", "x.onnx", (tl_import_opts){ .arch = "vgg" }, &s), TL_EDATA, "no layer of the file matches vgg");
+    refused(import(IMPORT_DATA "torch_nested.pth", "x.onnx", (tl_import_opts){ 0 }, &s), TL_EDATA,
+            "its first tensor is 'module.0.weight'");
+    refused(import(IMPORT_DATA "torch_nested.pth", "x.onnx", (tl_import_opts){ .arch = "resnt" }, &s), TL_ESPEC,
+            "available are");
+    refused(import(IMPORT_DATA "torch_nested.pth", "x.onnx", (tl_import_opts){ .arch = "vgg" }, &s), TL_EDATA,
+            "no layer of the file matches vgg");
     refused(import(IMPORT_DATA "outside.onnx", "x.onnx", (tl_import_opts){ 0 }, &s), TL_EUNSUP, "--external_data");
     ok(import(IMPORT_DATA "outside.onnx", "x.onnx", (tl_import_opts){ .external_data = true }, &s));
     assert_int_equal(s.classes, 4);
@@ -61,9 +65,10 @@ static void what_cannot_be_imported_is_said(void **state)
 static const char *byom_spec(const char *name, const char *in_model, const char *in_train)
 {
     return put_text(name, tl_printf(a,
-        "model_config { arch: \"onnx\" input_image_size: \"3,%d,%d\" %s }\n"
-        "train_config { train_dataset_path: \"%s\" val_dataset_path: \"%s\" batch_size_per_gpu: 4 n_epochs: 1 n_workers: 1 %s }\n",
-        SIDE, SIDE, in_model, train_dir, val_dir, in_train));
+                                    "model_config { arch: \"onnx\" input_image_size: \"3,%d,%d\" %s }\n"
+                                    "train_config { train_dataset_path: \"%s\" val_dataset_path: \"%s\" "
+                                    "batch_size_per_gpu: 4 n_epochs: 1 n_workers: 1 %s }\n",
+                                    SIDE, SIDE, in_model, train_dir, val_dir, in_train));
 }
 
 /* Trained, pruned and exported like a built-in one. */
@@ -77,18 +82,24 @@ static void ones_own_network_is_trained(void **state)
     ok(train(byom_spec("own.txt", from, ""), "own", &s));
     assert_non_null(strstr(said.at, "cut after 're_lu_head'"));
     assert_true(evaluate(s.best_model, NULL).pictures == CLASSES * 4);
-    const tl_prune_cmd_opts cut = { .model = s.best_model, .output_file = in(place, "own-pruned.onnx"), .pruning_threshold = 0.5f,
-                                    .pruning_granularity = 8, .min_num_filters = 8 };
+    const tl_prune_cmd_opts cut = { .model = s.best_model,
+                                    .output_file = in(place, "own-pruned.onnx"),
+                                    .pruning_threshold = 0.5f,
+                                    .pruning_granularity = 8,
+                                    .min_num_filters = 8 };
     ok(tl_classification_prune(a, &cut, NULL, &p));
     assert_true(p.ratio < 1);
-    ok(tl_classification_export(a, &(tl_export_opts){ .model = cut.output_file, .output_file = in(place, "own-out.onnx") }, NULL, &e));
+    ok(tl_classification_export(
+        a, &(tl_export_opts){ .model = cut.output_file, .output_file = in(place, "own-out.onnx") }, NULL, &e));
     const char *again = tl_printf(a, "pretrained_model_path: \"%s\"", s.best_model);
-    ok(train(byom_spec("again.txt", from, again), "own-again", &s)); /* starts from the file's shape and the other's weights */
+    ok(train(byom_spec("again.txt", from, again), "own-again",
+             &s)); /* starts from the file's shape and the other's weights */
 
     refused(train(byom_spec("none.txt", "", ""), "x", &s), TL_ESPEC, "\"onnx\" needs byom_model");
     refused(train(byom_spec("weights.txt", "byom_model: \"" IMPORT_DATA "types.safetensors\"", ""), "x", &s), TL_ESPEC,
             "holds weights without a network");
-    refused(train(byom_spec("cut.txt", tl_printf(a, "%s byom_cut: \"re_lu_hed\"", from), ""), "x", &s), TL_ESPEC, "did you mean 're_lu_head'");
+    refused(train(byom_spec("cut.txt", tl_printf(a, "%s byom_cut: \"re_lu_hed\"", from), ""), "x", &s), TL_ESPEC,
+            "did you mean 're_lu_head'");
 }
 
 int main(void)

@@ -253,6 +253,7 @@ static const struct {
     { "tlc help model push", "model-push" },
     { "tlc help model verify", "model-verify" },
     { "tlc help list", "list" },
+    { "tlc help import", "import" },
     { "tlc help info", "info" },
     { "tlc help docs", "docs" },
     { "tlc help help", "help" },

@@ -26,8 +26,9 @@ static void check(const tl_foreign *f, const char *name, tl_role role, tl_dims d
 
 static void every_type_is_converted(void **state)
 {
-    static const char *const torch[] = { "float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8" },
-                            *const safe[] = { "f64", "f32", "f16", "i64", "u8" };
+    static const char *const torch[] = { "float64", "float32", "float16", "bfloat16", "int64",
+                                         "int32",   "int16",   "int8",    "uint8" },
+                             *const safe[] = { "f64", "f32", "f16", "i64", "u8" };
     static const float ramp[] = { 0, 1, 2, 3, 4, 5 }, truth[] = { 0, 1, 1, 1, 1, 1 };
     const tl_dims d = { { 2, 3, 1, 1 } };
     (void)state;
@@ -99,15 +100,23 @@ static void what_is_no_state_dict_is_refused(void **state)
 
 static void broken_safetensors_are_refused(void **state)
 {
-    static const struct { const char *json, *words; tl_status status; } rows[] = {
-        { "{\"a.weight\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,16]}}", "the file was cut off or is damaged", TL_EFORMAT },
-        { "{\"a.weight\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}}", "its shape and type ask for 12", TL_EFORMAT },
-        { "{\"a.weight\":{\"dtype\":\"F32\",\"shape\":[-2],\"data_offsets\":[0,8]}}", "cannot have the size -2", TL_EFORMAT },
-        { "{\"a.weight\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,8],\"data_offsets\":[0,8]}}", "cannot have the size 4611686018427387904", TL_EFORMAT },
-        { "{\"a.weight\":{\"dtype\":\"F8_E4M3\",\"shape\":[8],\"data_offsets\":[0,8]}}", "of type F8_E4M3", TL_EUNSUP },
-        { "{\"a.weight\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[8,0]}}", "lies at bytes 8 to 0", TL_EFORMAT },
+    static const struct { const char *json, *words; tl_status status;
+    } rows[] = {
+        { "{\"a.weight\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,16]}}",
+          "the file was cut off or is damaged", TL_EFORMAT },
+        { "{\"a.weight\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}}", "its shape and type ask for 12",
+          TL_EFORMAT },
+        { "{\"a.weight\":{\"dtype\":\"F32\",\"shape\":[-2],\"data_offsets\":[0,8]}}", "cannot have the size -2",
+          TL_EFORMAT },
+        { "{\"a.weight\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,8],\"data_offsets\":[0,8]}}",
+          "cannot have the size 4611686018427387904", TL_EFORMAT },
+        { "{\"a.weight\":{\"dtype\":\"F8_E4M3\",\"shape\":[8],\"data_offsets\":[0,8]}}", "of type F8_E4M3",
+          TL_EUNSUP },
+        { "{\"a.weight\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[8,0]}}", "lies at bytes 8 to 0",
+          TL_EFORMAT },
         { "{\"a.weight\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
-          "\"b.weight\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", "together are larger than the file", TL_EFORMAT },
+          "\"b.weight\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}",
+          "together are larger than the file", TL_EFORMAT },
         { "{\"a.weight\":3}", "entry for 'a.weight' is damaged", TL_EFORMAT },
         { "{\"a.weight\":}", "header is damaged", TL_EFORMAT },
     };
@@ -119,7 +128,8 @@ static void broken_safetensors_are_refused(void **state)
         memcpy(file + 8, rows[i].json, n);
         refused(&tl_importer_safetensors, "x", file, 8 + n + 8, rows[i].status, rows[i].words);
     }
-    refused(&tl_importer_safetensors, "x", "\xff\0\0\0\0\0\0\0{}", 10, TL_EFORMAT, "its header has 255 bytes, 2 are there");
+    refused(&tl_importer_safetensors, "x", "\xff\0\0\0\0\0\0\0{}", 10, TL_EFORMAT,
+            "its header has 255 bytes, 2 are there");
 }
 
 static void dangerous_pickles_are_refused(void **state)
@@ -148,7 +158,8 @@ static void dangerous_pickles_are_refused(void **state)
         tl_arena *a = tl_arena_new();
         tl_pickle p;
         tl_status s = tl_pickle_parse(a, (tl_bytes){ (const uint8_t *)rows[i].bytes, rows[i].n }, allowed, &p);
-        if (s != rows[i].status || !strstr(tl_errmsg(), rows[i].words)) fail_msg("row %d: %d %s", i, (int)s, tl_errmsg());
+        if (s != rows[i].status || !strstr(tl_errmsg(), rows[i].words))
+            fail_msg("row %d: %d %s", i, (int)s, tl_errmsg());
         tl_arena_free(a);
     }
 }
@@ -173,8 +184,10 @@ static void a_pickle_costs_little(void **state)
 
 static void damage_is_survived(void **state)
 {
-    static const struct { const tl_importer *with; const char *file; } rows[] = {
-        { &tl_importer_pytorch, IMPORT_DATA "torch_nested.pth" }, { &tl_importer_pytorch, IMPORT_DATA "torch_strides.pth" },
+    static const struct { const tl_importer *with; const char *file;
+    } rows[] = {
+        { &tl_importer_pytorch, IMPORT_DATA "torch_nested.pth" },
+        { &tl_importer_pytorch, IMPORT_DATA "torch_strides.pth" },
         { &tl_importer_safetensors, IMPORT_DATA "types.safetensors" },
     };
     (void)state;
@@ -191,11 +204,17 @@ static void damage_is_survived(void **state)
 /* Each importer knows its own files and no other's; nobody knows nonsense. */
 static void content_decides(void **state)
 {
-    static const struct { const char *file, *format; } rows[] = {
-        { IMPORT_DATA "torch_types.pth", "pytorch" },     { IMPORT_DATA "types.safetensors", "safetensors" },
-        { IMPORT_DATA "torch_legacy.pth", "pytorch" },    { "test/data/onnx/typed.onnx", "onnx" },
-        { IMPORT_DATA "keras_ngc.h5", "keras" },          { IMPORT_DATA "darknet_small.cfg", "darknet" },
-        { IMPORT_DATA "tflite_flat_float.tflite", "tflite" }, { "README.md", NULL }, { "test/data/images/rgb.jpg", NULL },
+    static const struct { const char *file, *format;
+    } rows[] = {
+        { IMPORT_DATA "torch_types.pth", "pytorch" },
+        { IMPORT_DATA "types.safetensors", "safetensors" },
+        { IMPORT_DATA "torch_legacy.pth", "pytorch" },
+        { "test/data/onnx/typed.onnx", "onnx" },
+        { IMPORT_DATA "keras_ngc.h5", "keras" },
+        { IMPORT_DATA "darknet_small.cfg", "darknet" },
+        { IMPORT_DATA "tflite_flat_float.tflite", "tflite" },
+        { "README.md", NULL },
+        { "test/data/images/rgb.jpg", NULL },
     };
     (void)state;
     for (int i = 0; i < TL_LEN(rows); i++) {
@@ -211,7 +230,9 @@ static void content_decides(void **state)
     tl_arena *a = tl_arena_new();
     tl_foreign f;
     assert_int_equal(tl_import(a, "README.md", NULL, &f), TL_EFORMAT);
-    assert_non_null(strstr(tl_errmsg(), "is of no form that is read here: onnx (.onnx), safetensors (.safetensors), pytorch (.pth, .pt)"));
+    assert_non_null(
+        strstr(tl_errmsg(),
+               "is of no form that is read here: onnx (.onnx), safetensors (.safetensors), pytorch (.pth, .pt)"));
     assert_non_null(strstr(tl_errmsg(), "while reading 'README.md'"));
     ok(tl_import(a, IMPORT_DATA "torch_types.pth", NULL, &f));
     assert_string_equal(f.format, "pytorch");
@@ -226,7 +247,8 @@ static const char *copy_of_outside(tl_arena *a, const char *folder, const char *
     tl_bytes f;
     const char *path = tl_path_join(a, folder, "outside.onnx");
     ok(tl_file_read(a, IMPORT_DATA "outside.onnx", 0, &f));
-    for (uint8_t *p = (uint8_t *)(uintptr_t)f.p; (p = memmem(p, f.n - (size_t)(p - f.p), "outside.bin", 11)); p += 11) memcpy(p, data, 11);
+    for (uint8_t *p = (uint8_t *)(uintptr_t)f.p; (p = memmem(p, f.n - (size_t)(p - f.p), "outside.bin", 11)); p += 11)
+        memcpy(p, data, 11);
     ok(tl_file_write(path, f.p, f.n));
     return path;
 }
@@ -261,7 +283,8 @@ static void external_data_stays_in_its_folder(void **state)
     for (int i = 0; i < TL_LEN(rows); i++) {
         const char *path = copy_of_outside(a, folder, rows[i].name);
         tl_status s = tl_import_beside(a, path, NULL, &f);
-        if (s != rows[i].status || (s && !strstr(tl_errmsg(), rows[i].words))) fail_msg("%s: %d %s", rows[i].name, (int)s, tl_errmsg());
+        if (s != rows[i].status || (s && !strstr(tl_errmsg(), rows[i].words)))
+            fail_msg("%s: %d %s", rows[i].name, (int)s, tl_errmsg());
         if (s) continue;
         const tl_node *conv = &f.model->g->node[tl_graph_find(f.model->g, "c")];
         for (int k = 0; k < 12; k++) assert_true(conv->p[0].w[k] == (float)k);

@@ -81,7 +81,8 @@ static tl_tensor run(tl_arena *a, const tl_model *m)
     ok(tl_plan_new(m->g, a, &c, &p));
     tl_tensor x = tl_plan_value(p, m->image);
     for (int y = 0; y < 224; y++)
-        for (int i = 0; i < 3 * 224; i++) x.f[y * 3 * 224 + i] = ((float)photo.p[y * 3 * photo.w + i] - 127.5f) / 63.75f;
+        for (int i = 0; i < 3 * 224; i++)
+            x.f[y * 3 * 224 + i] = ((float)photo.p[y * 3 * photo.w + i] - 127.5f) / 63.75f;
     ok(tl_plan_forward(p));
     return tl_plan_value(p, m->raw);
 }
@@ -197,7 +198,9 @@ static void a_bias_moves_into_batch_norm(void **state)
     float bias[32];
     fill(bias, 32, 3);
     tl_foreign_tensor *t = tl_add(a, &f.tensor, tl_foreign_tensor);
-    *t = (tl_foreign_tensor){ .layer = "conv_stem", .name = "conv_stem.bias", .role = TL_ROLE_BIAS, .dims = { { 32, 1, 1, 1 } }, .at = bias };
+    *t = (tl_foreign_tensor){
+        .layer = "conv_stem", .name = "conv_stem.bias", .role = TL_ROLE_BIAS, .dims = { { 32, 1, 1, 1 } }, .at = bias
+    };
     tensor_named(&f, "bn1.weight")->role = TL_ROLE_OTHER;
     guess(a, &f, &c, &m, &r);
     const tl_node *bn = &m->g->node[tl_graph_find(m->g, "conv1_bn")];
@@ -221,7 +224,9 @@ static void what_does_not_fit_is_said(void **state)
     open_weights(a, line_of(a, "state_dicts.tsv", "torchvision.resnet18"), &f);
     tensor_named(&f, "layer3.0.conv1.weight")->layer = "layer3.0.convolution1";
     assert_int_equal(tl_guess(&f, NULL, 0, &c, &s), TL_EDATA);
-    assert_non_null(strstr(tl_errmsg(), "the nearest is resnet18 as named by torchvision and timm, of which 40 layers match, 1 are missing"));
+    assert_non_null(
+        strstr(tl_errmsg(),
+               "the nearest is resnet18 as named by torchvision and timm, of which 40 layers match, 1 are missing"));
     ok(tl_guess(&f, "resnet", 18, &c, &s));
     ok(tl_model_build(a, &c, &m));
     ok(tl_match(m, &f, &(tl_match_opts){ .exact = true, .scheme = s }, &r));
@@ -265,8 +270,15 @@ static void networks_match_by_place(void **state)
             ok(random_model(a, b, &conf, 64, &m));
             m->answer = m->raw;
             f.model = anonymous(a, m, folded);
-            const tl_model_conf c = { .backbone = b, .conf = conf, .head = tl_head_at(0), .c = 3, .h = 64, .w = 64, .classes = 3,
-                                      .own_head = !strcmp(b->arch, "squeezenet"), .seed = 9 };
+            const tl_model_conf c = { .backbone = b,
+                                      .conf = conf,
+                                      .head = tl_head_at(0),
+                                      .c = 3,
+                                      .h = 64,
+                                      .w = 64,
+                                      .classes = 3,
+                                      .own_head = !strcmp(b->arch, "squeezenet"),
+                                      .seed = 9 };
             ok(tl_model_build(a, &c, &fresh));
             ok(tl_match(fresh, &f, &(tl_match_opts){ .exact = true, .all = true }, &r));
             char name[32];
@@ -289,7 +301,9 @@ static void a_network_gets_another_head(void **state)
     tl_model *m, *mine;
     tl_tensor want, got;
     const tl_backbone_conf conf = { .bn = true, .alpha = 0.25f };
-    tl_model_conf c = { .backbone = &tl_byom_backbone, .head = tl_head_at(0), .c = 3, .h = 64, .w = 64, .classes = 5, .seed = 2 };
+    tl_model_conf c = {
+        .backbone = &tl_byom_backbone, .head = tl_head_at(0), .c = 3, .h = 64, .w = 64, .classes = 5, .seed = 2
+    };
     ok(random_model(a, small_backbone(), &conf, 64, &m));
     tl_model *other = anonymous(a, m, true);
     ok(tl_byom_build(a, other, NULL, &c, &mine));

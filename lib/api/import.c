@@ -18,7 +18,8 @@ typedef struct {
 
 static tl_status picture_size(const job *j, tl_model_conf *c)
 {
-    static const tl_field row = { "input_image_size", TL_INT, 0, 0, 1, 8192, "channels, height, width", TL_REPEATED, NULL, NULL, NULL };
+    static const tl_field row = { "input_image_size",        TL_INT,      0,    0,    1,   8192,
+                                  "channels, height, width", TL_REPEATED, NULL, NULL, NULL };
     tl_list size = { 0, NULL };
     if (j->from.model) {
         tl_shape s = j->from.model->g->node[j->from.model->image.i].s;
@@ -28,7 +29,8 @@ static tl_status picture_size(const job *j, tl_model_conf *c)
     }
     TL_TRY(tl_field_set(j->a, &row, &size, j->o->input_image_size ? j->o->input_image_size : "3,224,224"));
     const int *d = size.at;
-    TL_CHECK(size.n == 3 && (d[0] == 1 || d[0] == 3), TL_EARG, "input_image_size: expected \"C,H,W\" with C 1 or 3, as in \"3,224,224\"");
+    TL_CHECK(size.n == 3 && (d[0] == 1 || d[0] == 3), TL_EARG,
+             "input_image_size: expected \"C,H,W\" with C 1 or 3, as in \"3,224,224\"");
     c->c = d[0], c->h = d[1], c->w = d[2];
     return TL_OK;
 }
@@ -47,8 +49,9 @@ static tl_status prepare(job *j)
         return tl_norm_for(mode, m->g->node[m->image.i].s.c, NULL, &m->norm);
     } else if (!tl_prepare_as(m, &j->from, j->report.scheme)) {
         TL_TRY(tl_norm_for("caffe", m->g->node[m->image.i].s.c, NULL, &m->norm));
-        tl_say(j->l, "warning: the file does not say how pictures are prepared; caffe is assumed. Say it with --preprocess_mode (imagenet for "
-               "most of PyTorch's, tf for most of TensorFlow's)\n");
+        tl_say(j->l, "warning: the file does not say how pictures are prepared; caffe is assumed. Say it with "
+                     "--preprocess_mode (imagenet for "
+                     "most of PyTorch's, tf for most of TensorFlow's)\n");
     }
     return TL_OK;
 }
@@ -81,7 +84,8 @@ static tl_status keep(job *j)
 {
     tl_model *m = j->m = j->from.model;
     j->classes = tl_model_is_trunk(m) ? 0 : m->g->node[m->answer.i].s.c;
-    TL_NEW(j->report.text = tl_printf(j->a, "the network is kept as it is: %d operations%s%s\n", m->g->n, *j->from.note ? "; " : "", j->from.note));
+    TL_NEW(j->report.text = tl_printf(j->a, "the network is kept as it is: %d operations%s%s\n", m->g->n,
+                                      *j->from.note ? "; " : "", j->from.note));
     return TL_OK;
 }
 
@@ -94,7 +98,8 @@ static tl_status name_classes(job *j)
     if (path) {
         TL_CHECK(j->classes, TL_EARG, "the weights have no classifier, so there is nothing that --labels could name");
         TL_TRY(tl_classes_read(j->a, path, to));
-        TL_CHECK(to->n == j->classes, TL_EDATA, "'%s' names %d classes, the classifier has %d", path, to->n, j->classes);
+        TL_CHECK(to->n == j->classes, TL_EDATA, "'%s' names %d classes, the classifier has %d", path, to->n,
+                 j->classes);
     }
     for (int i = to->n; i < j->classes; i++) {
         const char **slot = tl_add(j->a, to, const char *);
@@ -111,12 +116,19 @@ static tl_status write(job *j, tl_import_summary *out)
     TL_TRY(tl_model_note(j->m, "tlc %s import: %s (%s)", tl_version(), tl_path_base(j->o->input), j->from.format));
     TL_TRY(tl_model_pack(j->m, j->a, &(tl_save_opts){ .key = j->o->key }, &file));
     TL_TRY(tl_file_write(j->o->output_file, file.p, file.n));
-    *out = (tl_import_summary){ .matched = j->report.matched, .skipped = j->report.skipped, .fresh = j->report.fresh, .classes = j->classes,
-                                .params = tl_graph_params(j->m->g), .bytes = file.n, .format = j->from.format, .arch = j->m->arch };
+    *out = (tl_import_summary){ .matched = j->report.matched,
+                                .skipped = j->report.skipped,
+                                .fresh = j->report.fresh,
+                                .classes = j->classes,
+                                .params = tl_graph_params(j->m->g),
+                                .bytes = file.n,
+                                .format = j->from.format,
+                                .arch = j->m->arch };
     char classes[32] = "no classifier";
     if (j->classes) snprintf(classes, sizeof classes, "%d classes", j->classes);
-    TL_NEW(out->report = tl_printf(j->a, "%sread as %s: %s, %s, %zu parameters\nwrote '%s': %.2f MB\n", j->report.text, j->from.format,
-                                   j->m->arch, classes, out->params, j->o->output_file, (double)file.n / 1e6));
+    TL_NEW(out->report =
+               tl_printf(j->a, "%sread as %s: %s, %s, %zu parameters\nwrote '%s': %.2f MB\n", j->report.text,
+                         j->from.format, j->m->arch, classes, out->params, j->o->output_file, (double)file.n / 1e6));
     return TL_OK;
 }
 

@@ -1,8 +1,8 @@
 /* byom.c - bring your own model: somebody's classifier with a head of ours. SPDX-License-Identifier: MIT
  *
- * The network is cut where its maps become a vector, at the last pooling or flatten, or after a named node. What is before it is the
- * trunk, weights included; block i of it (freeze_blocks) is what has stride 2 to the i, and the last map of each stride makes the
- * pyramid. Sizes follow from the picture, so another one than the file's will do. */
+ * The network is cut where its maps become a vector, at the last pooling or flatten, or after a named node. What is
+ * before it is the trunk, weights included; block i of it (freeze_blocks) is what has stride 2 to the i, and the last
+ * map of each stride makes the pyramid. Sizes follow from the picture, so another one than the file's will do. */
 #include "import.h"
 #include "text.h"
 #include <string.h>
@@ -12,13 +12,18 @@ const tl_backbone tl_byom_backbone = { .arch = "onnx", .brief = "a network from 
 /* Where maps become vectors: global pooling, flattening. */
 static bool ends_maps(const tl_node *d)
 {
-    return d->op == &tl_op_gap || (d->op == &tl_op_avgpool && d->s.h * d->s.w == 1) || d->op->flow(d->attr, &d->s) == TL_FLOW_SPREAD;
+    return d->op == &tl_op_gap || (d->op == &tl_op_avgpool && d->s.h * d->s.w == 1) ||
+           d->op->flow(d->attr, &d->s) == TL_FLOW_SPREAD;
 }
 
 /* What may stand in a head, between its layers: no convolution of neighbors, nothing that joins branches. */
-static bool may_be_head(const tl_node *d) { return d->nx == 1 && (d->op != &tl_op_conv2d || ((const tl_conv2d *)d->attr)->k == 1); }
+static bool may_be_head(const tl_node *d)
+{
+    return d->nx == 1 && (d->op != &tl_op_conv2d || ((const tl_conv2d *)d->attr)->k == 1);
+}
 
-/* The node whose map the head reads: back from the answer, what the earliest pooling or flattening reads; -1: there is none. */
+/* The node whose map the head reads: back from the answer, what the earliest pooling or flattening reads; -1: there
+ * is none. */
 static int last_map(const tl_graph *g, int i)
 {
     int cut = -1;
@@ -32,15 +37,17 @@ static tl_status find_cut(const tl_model *from, const char *name, int *cut)
     const tl_graph *g = from->g;
     if (!name || !*name) {
         *cut = last_map(g, from->answer.i);
-        TL_CHECK(*cut >= 0 && g->node[*cut].nx, TL_EDATA, "byom_model: the network's end has no pooling or flattening; name the node to cut after "
+        TL_CHECK(*cut >= 0 && g->node[*cut].nx, TL_EDATA,
+                 "byom_model: the network's end has no pooling or flattening; name the node to cut after "
                  "with byom_cut");
         return TL_OK;
     }
     tl_nearest near = { .word = name };
     for (int i = 0; i < g->n; i++) tl_nearest_try(&near, g->node[i].name);
     *cut = tl_graph_find(g, name);
-    TL_CHECK(*cut >= 0, TL_ESPEC, "byom_cut: the network has no node '%s'%s%s%s; a viewer of ONNX files, such as Netron, shows the names", name, near.best ? "; did you mean '" : "",
-             near.best ? near.best : "", near.best ? "'?" : "");
+    TL_CHECK(*cut >= 0, TL_ESPEC,
+             "byom_cut: the network has no node '%s'%s%s%s; a viewer of ONNX files, such as Netron, shows the names",
+             name, near.best ? "; did you mean '" : "", near.best ? near.best : "", near.best ? "'?" : "");
     TL_CHECK(g->node[*cut].nx, TL_ESPEC, "byom_cut: '%s' is the picture", name);
     return TL_OK;
 }
@@ -90,7 +97,8 @@ static tl_status copy_trunk(tl_model *m, const tl_model *from, const tl_model_co
         tl_val x[TL_MAX_IN];
         if (!need[i]) continue;
         for (int k = 0; k < d->nx; k++) x[k] = at[d->x[k]];
-        at[i] = d->nx ? tl_put(m->g, d->name, d->op, x, d->nx, d->attr) : OP(m->g, d->name, input, NO_INPUT, .c = c->c, .h = c->h, .w = c->w);
+        at[i] = d->nx ? tl_put(m->g, d->name, d->op, x, d->nx, d->attr)
+                      : OP(m->g, d->name, input, NO_INPUT, .c = c->c, .h = c->h, .w = c->w);
         TL_TRY(m->g->status);
         tl_node *here = &m->g->node[at[i].i];
         TL_TRY(copy_weights(m->g, here, d));
@@ -109,8 +117,11 @@ tl_status tl_byom_build(tl_arena *a, const tl_model *from, const char *cut, cons
     tl_pyramid p = { .lo = 1 };
     tl_model *m = tl_new(a, tl_model, 1);
     TL_NEW(m);
-    TL_CHECK(channels == c->c, TL_ESPEC, "input_image_size: byom_model takes pictures of %d channels, not %d", channels, c->c);
-    *m = (tl_model){ .arena = a, .g = tl_graph_new(a), .arch = tl_byom_backbone.arch, .mode = "caffe", .spec = "", .history = "" };
+    TL_CHECK(channels == c->c, TL_ESPEC, "input_image_size: byom_model takes pictures of %d channels, not %d",
+             channels, c->c);
+    *m = (tl_model){
+        .arena = a, .g = tl_graph_new(a), .arch = tl_byom_backbone.arch, .mode = "caffe", .spec = "", .history = ""
+    };
     TL_NEW(m->g);
     TL_TRY(find_cut(from, cut, &end));
     TL_TRY(copy_trunk(m, from, c, end, &p));

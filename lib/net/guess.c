@@ -1,7 +1,7 @@
 /* guess.c - which of our networks somebody's weights belong to. SPDX-License-Identifier: MIT
  *
- * All are tried: every backbone, under every program's names for it and in the forms that those programs give it. Building a network
- * without weights costs less than a millisecond. The one where everything matches is it. */
+ * All are tried: every backbone, under every program's names for it and in the forms that those programs give it.
+ * Building a network without weights costs less than a millisecond. The one where everything matches is it. */
 #include "match.h"
 #include "text.h"
 #include <string.h>
@@ -83,8 +83,14 @@ static bool better(const candidate *a, const candidate *b)
 
 static tl_status evaluate(tl_arena *a, const search *s, candidate *c)
 {
-    const tl_model_conf conf = { .backbone = c->b, .conf = c->conf, .head = tl_head_at(0), .own_head = c->own_head, .c = s->size->c,
-                                 .h = s->size->h, .w = s->size->w, .classes = s->size->classes ? s->size->classes : 2 };
+    const tl_model_conf conf = { .backbone = c->b,
+                                 .conf = c->conf,
+                                 .head = tl_head_at(0),
+                                 .own_head = c->own_head,
+                                 .c = s->size->c,
+                                 .h = s->size->h,
+                                 .w = s->size->w,
+                                 .classes = s->size->classes ? s->size->classes : 2 };
     tl_model *m;
     tl_pairs p;
     TL_TRY(tl_model_shape(a, &conf, &m));
@@ -131,10 +137,14 @@ static bool any_tensor(const tl_foreign *f, tl_role r)
 static tl_status try_forms(search *s, const tl_backbone *b)
 {
     for (int form = 0; form < 32; form++) {
-        candidate c = { .b = b, .own_head = form & 1,
-                        .conf = { .bn = !(form & 2), .bias = form & 4, .pooling = form & 8, .all_projections = form & 16 } };
+        candidate c = {
+            .b = b,
+            .own_head = form & 1,
+            .conf = { .bn = !(form & 2), .bias = form & 4, .pooling = form & 8, .all_projections = form & 16 }
+        };
         if (c.own_head && !b->head) continue;
-        if (!s->from->model && (c.conf.pooling || c.conf.bn != any_tensor(s->from, TL_ROLE_MEAN))) continue; /* weights do not tell */
+        if (!s->from->model && (c.conf.pooling || c.conf.bn != any_tensor(s->from, TL_ROLE_MEAN)))
+            continue; /* weights do not tell */
         TL_TRY(try_widths(s, c));
     }
     return TL_OK;
@@ -164,12 +174,14 @@ tl_status tl_guess(const tl_foreign *from, const char *arch, int layers, tl_mode
     if (!s.any && arch) TL_TRY(tl_backbone_find(arch, layers, &c->backbone)); /* says what there is */
     TL_CHECK(s.any, TL_EDATA, "no network is built for pictures of %dx%d", c->h, c->w);
     const tl_foreign_tensor *t = from->tensor.at;
-    TL_CHECK(b->matched, TL_EDATA, "no layer of the file matches %s; its first tensor is '%s'", arch ? arch : "a network that is known here",
-             from->tensor.n ? t->name : "");
+    TL_CHECK(b->matched, TL_EDATA, "no layer of the file matches %s; its first tensor is '%s'",
+             arch ? arch : "a network that is known here", from->tensor.n ? t->name : "");
     TL_CHECK(arch || (!b->ours && !b->theirs), TL_EDATA,
-             "these are the weights of no network that is known here; the nearest is %s%s%s, of which %d layers match, %d are missing in the "
+             "these are the weights of no network that is known here; the nearest is %s%s%s, of which %d layers "
+             "match, %d are missing in the "
              "file, and %d layers of the file are left over; name it with --arch if it is meant",
-             tl_backbone_name(b->b, name), b->s ? " as named by " : "", b->s ? b->s->origin : "", b->matched, b->ours, b->theirs);
+             tl_backbone_name(b->b, name), b->s ? " as named by " : "", b->s ? b->s->origin : "", b->matched, b->ours,
+             b->theirs);
     c->backbone = b->b;
     c->conf = b->conf;
     c->own_head = b->own_head && b->classes; /* without one, what a head is for could be large */
@@ -181,10 +193,10 @@ tl_status tl_guess(const tl_foreign *from, const char *arch, int layers, tl_mode
 
 bool tl_prepare_as(tl_model *m, const tl_foreign *from, const tl_scheme *s)
 {
-    static const float deviation[] = { 0.229f, 0.224f, 0.225f }; /* of ImageNet's channels, as PyTorch's recipes have it */
+    static const float deviation[] = { 0.229f, 0.224f, 0.225f }; /* ImageNet's, as PyTorch's recipes have it */
     const tl_model *other = from->model;
     int c = m->g->node[m->image.i].s.c;
-    bool tells = other && (*other->arch || strcmp(from->format, "onnx")); /* ONNX has no place for it; files of ours have */
+    bool tells = other && (*other->arch || strcmp(from->format, "onnx")); /* of ONNX files, only ours */
     if (tells && c == other->g->node[other->image.i].s.c) {
         m->norm = other->norm, m->mode = other->mode, m->filter = other->filter, m->center_crop = other->center_crop;
         return true;
@@ -193,7 +205,7 @@ bool tl_prepare_as(tl_model *m, const tl_foreign *from, const tl_scheme *s)
     bool imagenet = !strcmp(s->mode, "imagenet");
     m->mode = imagenet ? "torch" : s->mode;
     m->center_crop = s->center_crop;
-    (void)tl_norm_for(m->mode, c, NULL, &m->norm); /* the mode is known, and c is 1 or 3: networks are built for no other */
+    (void)tl_norm_for(m->mode, c, NULL, &m->norm); /* cannot fail: a known mode, and networks have c 1 or 3 */
     for (int i = 0; imagenet && c == 3 && i < c; i++) m->norm.rstd[i] = 1 / (255 * deviation[i]);
     return true;
 }

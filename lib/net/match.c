@@ -1,9 +1,9 @@
 /* match.c - give a network the weights of another program's. SPDX-License-Identifier: MIT
  *
- * Which layer is which is found by name (match_names.c) or by place (match_place.c); what follows is the same: settings are taken
- * over, then each layer's tensors are fitted to ours. What can be converted without loss is: a bias in front of batch norm moves its
- * mean, batch norm that one side has folded is folded or becomes the identity, a projection that the other network's shortcut lacks
- * becomes the identity, a smaller kernel is padded with zeros. */
+ * Which layer is which is found by name (match_names.c) or by place (match_place.c); what follows is the same:
+ * settings are taken over, then each layer's tensors are fitted to ours. What can be converted without loss is: a
+ * bias in front of batch norm moves its mean, batch norm that one side has folded is folded or becomes the identity,
+ * a projection that the other network's shortcut lacks becomes the identity, a smaller kernel is padded with zeros. */
 #include "match.h"
 #include "text.h"
 #include <math.h>
@@ -44,9 +44,12 @@ tl_fit tl_kernel_fit(tl_dims o, tl_dims t)
 {
     if (!memcmp(&o, &t, sizeof o)) return TL_FITS;
     bool same = o.d[0] == t.d[0];
-    if (same && o.d[1] == t.d[1] && o.d[2] > t.d[2] && o.d[3] > t.d[3] && (o.d[2] - t.d[2]) % 2 == 0 && o.d[2] - t.d[2] == o.d[3] - t.d[3])
+    if (same && o.d[1] == t.d[1] && o.d[2] > t.d[2] && o.d[3] > t.d[3] && (o.d[2] - t.d[2]) % 2 == 0 &&
+        o.d[2] - t.d[2] == o.d[3] - t.d[3])
         return TL_FITS_RESHAPED;
-    return same && tl_dims_count(o) == tl_dims_count(t) && (o.d[2] * o.d[3] == 1 || t.d[2] * t.d[3] == 1) ? TL_FITS_RESHAPED : TL_FITS_NOT;
+    return same && tl_dims_count(o) == tl_dims_count(t) && (o.d[2] * o.d[3] == 1 || t.d[2] * t.d[3] == 1)
+               ? TL_FITS_RESHAPED
+               : TL_FITS_NOT;
 }
 
 /* ---- Layers of the other side ---- */
@@ -90,7 +93,9 @@ static tl_status node_layers(tl_arena *a, const tl_graph *f, tl_list *layers)
         for (int k = 0; k < TL_MAX_PARAM; k++) {
             tl_foreign_tensor *t = tl_new(a, tl_foreign_tensor, 1);
             TL_NEW(t);
-            *t = (tl_foreign_tensor){ .layer = d->name, .name = d->name, .role = role_of(d->op, k), .dims = d->p[k].dims, .at = d->p[k].w };
+            *t = (tl_foreign_tensor){
+                .layer = d->name, .name = d->name, .role = role_of(d->op, k), .dims = d->p[k].dims, .at = d->p[k].w
+            };
             if (tl_dims_count(t->dims)) l->t[t->role] = t;
         }
     }
@@ -101,8 +106,12 @@ tl_status tl_layers_of(tl_arena *a, const tl_graph *g, const tl_foreign *f, tl_p
 {
     tl_list layers = { 0, NULL };
     TL_TRY(f->model ? node_layers(a, f->model->g, &layers) : list_layers(a, f, &layers));
-    *out = (tl_pairs){ layers.at, layers.n, tl_new(a, int, g->n), tl_new(a, int, g->n), tl_new(a, int, g->n),
-                        tl_new(a, const tl_node *, g->n) };
+    *out = (tl_pairs){ layers.at,
+                       layers.n,
+                       tl_new(a, int, g->n),
+                       tl_new(a, int, g->n),
+                       tl_new(a, int, g->n),
+                       tl_new(a, const tl_node *, g->n) };
     TL_NEW(out->of && out->fold && out->line && out->twin ? out->of : NULL);
     for (int i = 0; i < g->n; i++) out->of[i] = out->fold[i] = out->line[i] = -1;
     return TL_OK;
@@ -115,7 +124,7 @@ typedef struct {
     const tl_foreign *from;
     const tl_scheme  *scheme;
     tl_pairs          p;
-    const float     **moved; /* per node: the other side's bias, for which the node has no place; its batch norm takes it */
+    const float     **moved; /* per node: the other side's bias that has no place in it; its batch norm takes it */
     bool             *one;   /* per node: became the identity */
     int               head;  /* the first node of the head */
     tl_text           text;
@@ -188,7 +197,8 @@ static tl_status settle(matching *t, const tl_match_opts *o)
             if (!yes) attr[i] = NULL;
         }
         TL_TRY(with_settings(g, attr, &changed));
-        tl_textf(&t->text, "  note: the other network's maps have other sizes (strides, padding or pooling); ours are kept, so its results differ\n");
+        tl_textf(&t->text, "  note: the other network's maps have other sizes (strides, padding or pooling); ours "
+                           "are kept, so its results differ\n");
     }
     if (changed) t->m->g = changed;
     return TL_OK;
@@ -237,7 +247,11 @@ static tl_status fresh(matching *t, int i)
     tl_nearest near = { .word = d->name };
     for (int l = 0; l < t->p.n; l++)
         if (!t->p.layer[l].used) tl_nearest_try(&near, t->p.layer[l].name);
-    const char *why = tl_printf(t->m->arena, i >= t->head ? "a new head" : near.best ? "not in the file; the nearest name there is '%s'" : "not in the file", near.best);
+    const char *why = tl_printf(t->m->arena,
+                                i >= t->head ? "a new head"
+                                : near.best  ? "not in the file; the nearest name there is '%s'"
+                                             : "not in the file",
+                                near.best);
     TL_NEW(why);
     say(t, d, "fresh", why);
     t->out->fresh++;
@@ -246,8 +260,9 @@ static tl_status fresh(matching *t, int i)
 
 static tl_status skipped(matching *t, int i, tl_dims o, tl_dims f)
 {
-    const char *why = tl_printf(t->m->arena, "%dx%dx%dx%d here, %dx%dx%dx%d in the file%s", o.d[0], o.d[1], o.d[2], o.d[3], f.d[0], f.d[1], f.d[2],
-                                f.d[3], i >= t->head ? " (a head of another size starts fresh)" : "");
+    const char *why =
+        tl_printf(t->m->arena, "%dx%dx%dx%d here, %dx%dx%dx%d in the file%s", o.d[0], o.d[1], o.d[2], o.d[3], f.d[0],
+                  f.d[1], f.d[2], f.d[3], i >= t->head ? " (a head of another size starts fresh)" : "");
     TL_NEW(why);
     say(t, &t->m->g->node[i], "skipped", why);
     t->out->skipped++;
@@ -261,7 +276,10 @@ static tl_status fold(const matching *t, tl_node *d, const tl_node *bn)
     size_t row = tl_dims_count(d->p[0].dims) / (size_t)c;
     float *s = tl_new(t->m->arena, float, c), *b = tl_new(t->m->arena, float, c);
     TL_NEW(s && b ? s : NULL);
-    TL_CHECK(d->p[1].w, TL_EDATA, "'%s' has batch norm after it in the file, and here neither that nor a bias: set use_bias or use_batch_norm", d->name);
+    TL_CHECK(
+        d->p[1].w, TL_EDATA,
+        "'%s' has batch norm after it in the file, and here neither that nor a bias: set use_bias or use_batch_norm",
+        d->name);
     bn->op->is_scale(bn->attr, bn->p, c, s, b);
     for (int o = 0; o < c; o++) {
         for (size_t j = 0; j < row; j++) d->p[0].w[(size_t)o * row + j] *= s[o];
@@ -333,7 +351,8 @@ static tl_status fit_norm(matching *t, int i)
         return TL_OK;
     }
     for (int r = TL_ROLE_GAMMA; r <= TL_ROLE_VAR; r++)
-        if (l->t[r] && tl_dims_count(l->t[r]->dims) != (size_t)d->s.c) return skipped(t, i, d->p[0].dims, l->t[r]->dims);
+        if (l->t[r] && tl_dims_count(l->t[r]->dims) != (size_t)d->s.c)
+            return skipped(t, i, d->p[0].dims, l->t[r]->dims);
     for (int k = 0; k < 4; k++) copy_or_set(&d->p[k], l->t[role_of(d->op, k)], d->op->param[k].init);
     for (int k = 0; bias && k < d->s.c; k++) d->p[2].w[k] -= bias[k];
     say(t, d, "matched", l->name);
@@ -349,7 +368,9 @@ static tl_status fit_all(matching *t)
         TL_TRY(g->node[i].op->is_scale ? fit_norm(t, i) : fit_matrix(t, i));
     }
     for (int i = 0; i < g->n; i++)
-        TL_CHECK(!t->moved[i], TL_EDATA, "'%s' has a bias in the file, and neither a bias nor batch norm here: set use_bias: true", g->node[i].name);
+        TL_CHECK(!t->moved[i], TL_EDATA,
+                 "'%s' has a bias in the file, and neither a bias nor batch norm here: set use_bias: true",
+                 g->node[i].name);
     return TL_OK;
 }
 
@@ -381,14 +402,16 @@ static tl_status nothing(const matching *t)
     tl_text x = tl_text_on(some, sizeof some);
     for (int l = 0, n = 0; l < t->p.n && n < 6; l++)
         if (!t->p.layer[l].used) tl_textf(&x, "%s%s", n++ ? ", " : "", t->p.layer[l].name);
-    return tl_fail(TL_EDATA, "no layer of the file matches this network (%s):\n%sThe file's layers are %s, ...", t->m->arch, t->text.at, some);
+    return tl_fail(TL_EDATA, "no layer of the file matches this network (%s):\n%sThe file's layers are %s, ...",
+                   t->m->arch, t->text.at, some);
 }
 
 static void unused(matching *t)
 {
     int n = 0;
     for (int l = 0; l < t->p.n; l++)
-        if (!t->p.layer[l].used && !t->p.layer[l].idle) tl_textf(&t->text, "%s%s", n++ ? ", " : "  of the file, not used: ", t->p.layer[l].name);
+        if (!t->p.layer[l].used && !t->p.layer[l].idle)
+            tl_textf(&t->text, "%s%s", n++ ? ", " : "  of the file, not used: ", t->p.layer[l].name);
     if (n) tl_textf(&t->text, "\n");
 }
 
@@ -402,13 +425,16 @@ static bool is_ours(const tl_graph *g, const tl_model *other)
 
 tl_status tl_match(tl_model *m, const tl_foreign *from, const tl_match_opts *o, tl_transfer *out)
 {
-    matching t = { .m = m, .from = from, .head = first_of_head(m->g), .text = tl_text_new(m->arena), .all = o->all, .out = out };
+    matching t = {
+        .m = m, .from = from, .head = first_of_head(m->g), .text = tl_text_new(m->arena), .all = o->all, .out = out
+    };
     *out = (tl_transfer){ 0 };
     if (is_ours(m->g, from->model)) return tl_model_transfer(m, from->model, o->keep_bn, o->keep_act, o->seed, out);
     TL_NEW(t.moved = tl_new(m->arena, const float *, m->g->n));
     TL_NEW(t.one = tl_new(m->arena, bool, m->g->n));
     TL_TRY(tl_layers_of(m->arena, m->g, from, &t.p));
-    TL_TRY(from->model ? tl_match_by_place(m->arena, m->g, m->image.i, from->model, &t.p) : choose_names(&t, o->scheme));
+    TL_TRY(from->model ? tl_match_by_place(m->arena, m->g, m->image.i, from->model, &t.p)
+                       : choose_names(&t, o->scheme));
     TL_TRY(settle(&t, o));
     TL_TRY(fit_all(&t));
     const char *rows = tl_text_end(&t.text);
@@ -417,8 +443,9 @@ tl_status tl_match(tl_model *m, const tl_foreign *from, const tl_match_opts *o, 
     unused(&t);
     TL_NEW(rows = tl_text_end(&t.text));
     out->scheme = t.scheme;
-    TL_NEW(out->text = tl_printf(m->arena, "%s%s%s%d layers matched, %d skipped, %d fresh%s%s\n%s", t.scheme ? "names as in " : "",
-                                 t.scheme ? t.scheme->origin : "", t.scheme ? ": " : "", out->matched, out->skipped, out->fresh,
-                                 *from->note ? "; " : "", from->note, rows));
+    TL_NEW(out->text =
+               tl_printf(m->arena, "%s%s%s%d layers matched, %d skipped, %d fresh%s%s\n%s",
+                         t.scheme ? "names as in " : "", t.scheme ? t.scheme->origin : "", t.scheme ? ": " : "",
+                         out->matched, out->skipped, out->fresh, *from->note ? "; " : "", from->note, rows));
     return TL_OK;
 }

@@ -46,7 +46,8 @@ tl_status tl_match_attr(const tl_graph *g, const tl_pairs *p, const tl_scheme *s
 
 bool tl_has_params(const tl_node *d);
 bool tl_is_matrix(const tl_op *op);         /* its first parameter has an input axis: convolutions, dense layers */
-bool tl_is_projection(const tl_graph *g, int i); /* a 1x1 convolution that could be the identity, on its way into a sum */
+bool tl_is_projection(const tl_graph *g,
+                      int i); /* a 1x1 convolution that could be the identity, on its way into a sum */
 int  tl_only_reader(const tl_graph *g, int i);   /* -1: none or several */
 typedef enum { TL_FITS_NOT, TL_FITS, TL_FITS_RESHAPED } tl_fit;
 tl_fit tl_kernel_fit(tl_dims ours, tl_dims theirs);

@@ -114,7 +114,8 @@ int tl_match_by_name(const tl_graph *g, const tl_scheme *s, tl_pairs *p)
     for (int l = 0; l < p->n; l++) p->layer[l].used = p->layer[l].idle = false;
     if (s && s->sign && tl_graph_find(g, s->sign) < 0) return 0;
     for (int l = 0; !s && l < p->n; l++) n += pair(g, tl_graph_find(g, p->layer[l].name), l, p);
-    for (const tl_rule *r = s ? s->rule : NULL; r && r->there; r++) n += r->nth ? by_order(g, r, p) : by_pattern(g, r, p);
+    for (const tl_rule *r = s ? s->rule : NULL; r && r->there; r++)
+        n += r->nth ? by_order(g, r, p) : by_pattern(g, r, p);
     return n;
 }
 
@@ -136,8 +137,8 @@ static tl_status own_copy(const tl_graph *g, const tl_node *d, void **out)
     return TL_OK;
 }
 
-/* All settings of the other node, save those that say which parameters there are. A kernel that is the other's with zeros around it
- * needs that much more padding. */
+/* All settings of the other node, save those that say which parameters there are. A kernel that is the other's with
+ * zeros around it needs that much more padding. */
 static void take_settings(const tl_node *d, const tl_node *from, void *attr)
 {
     static const char *const own[] = { "nobias", "out" };

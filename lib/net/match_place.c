@@ -1,9 +1,10 @@
 /* match_place.c - layers of two networks that stand in the same place. SPDX-License-Identifier: MIT
  *
- * Both networks are walked from the picture on. A node here is paired with the first free node there that does the same (operation,
- * size of the kernel) to the same values. One side may have what the other has not, as long as it can be the identity: batch norm
- * folded away, dropout, a flatten of what is flat already, a projection on a shortcut. Of siblings that look alike (the 1x1 branches
- * of an inception module) the order decides, which both sides have from the publication. */
+ * Both networks are walked from the picture on. A node here is paired with the first free node there that does the
+ * same (operation, size of the kernel) to the same values. One side may have what the other has not, as long as it
+ * can be the identity: batch norm folded away, dropout, a flatten of what is flat already, a projection on a
+ * shortcut. Of siblings that look alike (the 1x1 branches of an inception module) the order decides, which both sides
+ * have from the publication. */
 #include "match.h"
 
 typedef struct {
@@ -60,7 +61,8 @@ static int partner(const walk *w, const tl_node *d)
     return -1;
 }
 
-/* From node j there, on over what node i here has no partner for: dropout and the like, and a batch norm that we do not have. */
+/* From node j there, on over what node i here has no partner for: dropout and the like, and a batch norm that we do
+ * not have. */
 static int advance(const walk *w, int i, int j)
 {
     for (int r; (r = tl_only_reader(w->f, j)) >= 0; j = r) {
@@ -100,7 +102,9 @@ static void step(walk *w, int i)
 
 tl_status tl_match_by_place(tl_arena *a, const tl_graph *g, int image, const tl_model *other, tl_pairs *p)
 {
-    walk w = { .g = g, .f = other->g, .p = p, .layer = tl_new(a, int, other->g->n), .used = tl_new(a, bool, other->g->n) };
+    walk w = {
+        .g = g, .f = other->g, .p = p, .layer = tl_new(a, int, other->g->n), .used = tl_new(a, bool, other->g->n)
+    };
     TL_NEW(w.layer && w.used ? w.layer : NULL);
     for (int j = 0, l = 0; j < w.f->n; j++) w.layer[j] = l < p->n && p->layer[l].node == &w.f->node[j] ? l++ : -1;
     for (int i = 0; i < g->n; i++) p->of[i] = p->fold[i] = p->line[i] = -1;

@@ -1,11 +1,12 @@
 /* schemes.c - how other programs name and set up the networks we have. SPDX-License-Identifier: MIT
  *
- * A rule is a pattern there and a pattern here: # stands for a number, @ for a small letter (a is 0). In a plain rule what the
- * pattern there caught goes into the pattern here, in order. In an NTH rule only the order counts: the first layer there is the
- * first here. A rule is about convolutions or about batch norm, as our layer is; of two rules for one name, the one whose kind is
- * right counts. A rule without a pattern here names what we have no use for.
+ * A rule is a pattern there and a pattern here: # stands for a number, @ for a small letter (a is 0). In a plain rule
+ * what the pattern there caught goes into the pattern here, in order. In an NTH rule only the order counts: the first
+ * layer there is the first here. A rule is about convolutions or about batch norm, as our layer is; of two rules for
+ * one name, the one whose kind is right counts. A rule without a pattern here names what we have no use for.
  *
- * An edit is a setting in which the other program's network differs from ours, for all nodes of an operation, or for one by name. */
+ * An edit is a setting in which the other program's network differs from ours, for all nodes of an operation or for one
+ * by name. */
 #include "match.h"
 
 #define NTH true
@@ -65,7 +66,8 @@ static const tl_rule googlenet_names[] = {
 /* Its pools between stages round up. Those before the last are 3x3. */
 static const tl_edit googlenet_pools[] = {
     { NULL, "pool1", "k=3" }, { NULL, "pool2", "k=3" }, { NULL, "pool3", "k=3" },
-    { NULL, "pool1", "extra=1" }, { NULL, "pool2", "extra=1" }, { NULL, "pool3", "extra=1" }, { NULL, "pool4", "extra=1" },
+    { NULL, "pool1", "extra=1" }, { NULL, "pool2", "extra=1" }, { NULL, "pool3", "extra=1" },
+    { NULL, "pool4", "extra=1" },
     { 0 },
 };
 
@@ -138,7 +140,7 @@ static const tl_rule timm_mobilenet_v1_names[] = {
     { 0 },
 };
 
-/* ---- SqueezeNet 1.0: no padding at its first convolution; pools round up, which is one more row and column at the end ---- */
+/* ---- SqueezeNet 1.0: no padding at its first convolution; pools round up: one more row and column at the end ---- */
 static const tl_rule squeezenet_names[] = {
     { "features.0", "conv1", 0 },
     { "features.#.squeeze", "fire#_squeeze_conv", NTH },
@@ -154,8 +156,8 @@ static const tl_edit squeezenet_pads[] = {
     { 0 },
 };
 
-/* ---- EfficientNet: torchvision, timm, and the package efficientnet_pytorch, which counts blocks through and pads as TensorFlow and we
- * do ---- */
+/* ---- EfficientNet: torchvision, timm, and the package efficientnet_pytorch, which counts blocks through and pads as
+ * TensorFlow and we do ---- */
 static const tl_rule efficientnet_names[] = {
     { "features.0.0", "stem_conv", 0 },
     { "features.0.1", "stem_bn", 0 },
@@ -222,22 +224,28 @@ static const tl_edit even_pads[] = {
     { 0 },
 };
 
+#define BN        { .bn = true }
+#define TORCH     .center_crop = true, .mode = "imagenet"
+#define TF        .center_crop = true, .mode = "tf"
 static const tl_scheme schemes[] = {
-    { "torchvision and timm", "resnet", resnet_names, resnet_late_stride, { .bn = true, .pooling = true }, false, "imagenet", true, "block_1a_conv_3" },
-    { "torchvision and timm", "resnet", resnet_names, torch_bn, { .bn = true, .pooling = true }, false, "imagenet", true, NULL },
-    { "torchvision and timm", "vgg", vgg_names, torch_bn, { .bn = true, .bias = true, .pooling = true }, true, "imagenet", true, NULL },
-    { "torchvision and timm, without batch norm", "vgg", vgg_names, NULL, { .bias = true, .pooling = true }, true, "imagenet", true, NULL },
-    { "torchvision", "googlenet", googlenet_names, googlenet_pools, { .bn = true, .own_head = true }, false, "tf", true, NULL },
-    { "torchvision", "mobilenet_v2", mobilenet_v2_names, relu6_bn, { .bn = true }, false, "imagenet", true, NULL },
-    { "early torchvision", "mobilenet_v2", old_mobilenet_v2_names, relu6_bn, { .bn = true }, false, "imagenet", true, NULL },
-    { "timm", "mobilenet_v2", timm_mobilenet_v2_names, relu6_bn, { .bn = true }, false, "imagenet", true, NULL },
-    { "timm", "mobilenet_v1", timm_mobilenet_v1_names, relu6_bn, { .bn = true }, false, "tf", true, NULL },
-    { "torchvision", "squeezenet", squeezenet_names, squeezenet_pads, { 0 }, true, "imagenet", true, NULL },
-    { "torchvision", "efficientnet_b0", efficientnet_names, even_pads, { .bn = true }, false, "imagenet", true, NULL },
-    { "timm", "efficientnet_b0", timm_efficientnet_names, even_pads, { .bn = true }, false, "imagenet", true, NULL },
-    { "efficientnet_pytorch", "efficientnet_b0", efficientnet_pytorch_names, NULL, { .bn = true }, false, "imagenet", true, NULL },
-    { "timm", "efficientnet_lite0", timm_efficientnet_names, even_pads, { .bn = true }, false, "imagenet", true, NULL },
-    { "efficientnet_lite_pytorch", "efficientnet_lite0", efficientnet_pytorch_names, NULL, { .bn = true }, false, "tf", true, NULL },
+    { "torchvision and timm", "resnet", resnet_names, resnet_late_stride, { .bn = true, .pooling = true }, TORCH,
+      .sign = "block_1a_conv_3" },
+    { "torchvision and timm", "resnet", resnet_names, torch_bn, { .bn = true, .pooling = true }, TORCH },
+    { "torchvision and timm", "vgg", vgg_names, torch_bn, { .bn = true, .bias = true, .pooling = true },
+      .own_head = true, TORCH },
+    { "torchvision and timm, without batch norm", "vgg", vgg_names, NULL, { .bias = true, .pooling = true },
+      .own_head = true, TORCH },
+    { "torchvision", "googlenet", googlenet_names, googlenet_pools, { .bn = true, .own_head = true }, TF },
+    { "torchvision", "mobilenet_v2", mobilenet_v2_names, relu6_bn, BN, TORCH },
+    { "early torchvision", "mobilenet_v2", old_mobilenet_v2_names, relu6_bn, BN, TORCH },
+    { "timm", "mobilenet_v2", timm_mobilenet_v2_names, relu6_bn, BN, TORCH },
+    { "timm", "mobilenet_v1", timm_mobilenet_v1_names, relu6_bn, BN, TF },
+    { "torchvision", "squeezenet", squeezenet_names, squeezenet_pads, { .bn = false }, .own_head = true, TORCH },
+    { "torchvision", "efficientnet_b0", efficientnet_names, even_pads, BN, TORCH },
+    { "timm", "efficientnet_b0", timm_efficientnet_names, even_pads, BN, TORCH },
+    { "efficientnet_pytorch", "efficientnet_b0", efficientnet_pytorch_names, NULL, BN, TORCH },
+    { "timm", "efficientnet_lite0", timm_efficientnet_names, even_pads, BN, TORCH },
+    { "efficientnet_lite_pytorch", "efficientnet_lite0", efficientnet_pytorch_names, NULL, BN, TF },
 };
 
 const tl_scheme *tl_scheme_at(int i) { return i < TL_LEN(schemes) ? schemes + i : NULL; }

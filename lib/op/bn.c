@@ -2,9 +2,10 @@
  *
  *   y = act((x - mean) / sqrt(var + eps) * gamma + beta)
  *
- * Ioffe and Szegedy 2015. In a training step mean and var are the batch's, and the running statistics move towards them
- * (var as Keras and PyTorch do it: unbiased, m/(m-1)); otherwise the running ones are used. The activation that follows is
- * applied while y is in registers, and its gradient is recomputed from x, so it costs no pass over memory. */
+ * Ioffe and Szegedy 2015. In a training step mean and var are the batch's, and the running statistics move towards
+ * them (var as Keras and PyTorch do it: unbiased, m/(m-1)); otherwise the running ones are used. The activation that
+ * follows is applied while y is in registers, and its gradient is recomputed from x, so it costs no pass over memory.
+ */
 #include "ops.h"
 #include <math.h>
 
@@ -129,7 +130,8 @@ static tl_status affine(const tl_onnx_view *v, tl_bn *attr, const tl_onnx_tensor
     const float *k;
     size_t step;
     float *w[4];
-    TL_CHECK((v->in[0] || v->in[1]) && !(op == 'D' && first), TL_EUNSUP, "only %s of a map and a constant is supported", v->node->op);
+    TL_CHECK((v->in[0] || v->in[1]) && !(op == 'D' && first), TL_EUNSUP,
+             "only %s of a map and a constant is supported", v->node->op);
     TL_TRY(per_channel(v, v->in[!first], &k, &step));
     attr->eps = 1e-5f;
     for (int j = 0; j < 4; j++) TL_NEW(w[j] = tl_new(v->arena, float, c));
@@ -148,7 +150,8 @@ static tl_status onnx_in(const tl_onnx_view *v, void *attr, const tl_onnx_tensor
     tl_bn *a = attr;
     if (v->node->op[0] != 'B') return affine(v, a, p);
     for (int i = 0; i < 4; i++) {
-        TL_CHECK(v->in[i + 1], TL_EUNSUP, "only BatchNormalization with constant scale, bias, mean and variance is supported");
+        TL_CHECK(v->in[i + 1], TL_EUNSUP,
+                 "only BatchNormalization with constant scale, bias, mean and variance is supported");
         p[i] = v->in[i + 1];
     }
     a->eps = tl_onnx_float(v->node, "epsilon", 1e-5f);
@@ -157,10 +160,26 @@ static tl_status onnx_in(const tl_onnx_view *v, void *attr, const tl_onnx_tensor
 }
 
 const tl_op tl_op_bn = {
-    .name = "bn", .brief = "batch normalization", .min_in = 1, .max_in = 1,
-    .param = { { .name = "gamma", .axes = "O", .init = 1 }, { .name = "beta", .axes = "O" },
-               { .name = "mean", .axes = "O", .stat = true }, { .name = "var", .axes = "O", .init = 1, .stat = true } },
-    .field = fields, .attr_size = sizeof(tl_bn), .saves = TL_SAVES_X, .takes_act = TL_ACT_INFER | TL_ACT_TRAIN, .dx_in_dy = true,
-    .shape = shape, .setup = setup, .forward = forward, .backward = backward, .flow = tl_flow_same, .is_scale = is_scale,
-    .onnx = { "BatchNormalization", "Mul", "Add", "Sub", "Div" }, .onnx_out = onnx_out, .onnx_in = onnx_in,
+    .name = "bn",
+    .brief = "batch normalization",
+    .min_in = 1,
+    .max_in = 1,
+    .param = { { .name = "gamma", .axes = "O", .init = 1 },
+               { .name = "beta", .axes = "O" },
+               { .name = "mean", .axes = "O", .stat = true },
+               { .name = "var", .axes = "O", .init = 1, .stat = true } },
+    .field = fields,
+    .attr_size = sizeof(tl_bn),
+    .saves = TL_SAVES_X,
+    .takes_act = TL_ACT_INFER | TL_ACT_TRAIN,
+    .dx_in_dy = true,
+    .shape = shape,
+    .setup = setup,
+    .forward = forward,
+    .backward = backward,
+    .flow = tl_flow_same,
+    .is_scale = is_scale,
+    .onnx = { "BatchNormalization", "Mul", "Add", "Sub", "Div" },
+    .onnx_out = onnx_out,
+    .onnx_in = onnx_in,
 };

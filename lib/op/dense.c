@@ -9,7 +9,8 @@ static tl_status shape(const void *attr, int nx, const tl_shape *x, tl_shape *y,
 {
     const tl_dense *a = attr;
     (void)nx;
-    TL_CHECK(x->h == 1 && x->w == 1, TL_ESHAPE, "dense wants vectors, not %dx%d maps: pool or flatten first", x->h, x->w);
+    TL_CHECK(x->h == 1 && x->w == 1, TL_ESHAPE, "dense wants vectors, not %dx%d maps: pool or flatten first", x->h,
+             x->w);
     *y = (tl_shape){ x->n, a->out, 1, 1 };
     p[0] = (tl_dims){ { a->out, x->c, 1, 1 } };
     p[1] = (tl_dims){ { a->out, 1, 1, 1 } };
@@ -62,9 +63,10 @@ static tl_status onnx_in(const tl_onnx_view *v, void *attr, const tl_onnx_tensor
     bool gemm = v->node->op[0] == 'G', swapped = !gemm || !tl_onnx_int(v->node, "transB", 0);
     const float *from;
     size_t n;
-    TL_CHECK(w && w->rank == 2 && (!b || b->rank == 1) && !tl_onnx_int(v->node, "transA", 0) && tl_onnx_float(v->node, "alpha", 1) == 1.0f &&
-             tl_onnx_float(v->node, "beta", 1) == 1.0f, TL_EUNSUP,
-             "only %s with constant weights and bias, without transA, alpha and beta is supported", v->node->op);
+    TL_CHECK(w && w->rank == 2 && (!b || b->rank == 1) && !tl_onnx_int(v->node, "transA", 0) &&
+                 tl_onnx_float(v->node, "alpha", 1) == 1.0f && tl_onnx_float(v->node, "beta", 1) == 1.0f,
+             TL_EUNSUP, "only %s with constant weights and bias, without transA, alpha and beta is supported",
+             v->node->op);
     TL_TRY(tl_onnx_floats(v->arena, w, &from, &n));
     size_t out = (size_t)w->dim[swapped], in = (size_t)w->dim[!swapped];
     TL_CHECK(n && out <= 1 << 20, TL_EUNSUP, "weights of %zu x %zu are not supported", out, in);

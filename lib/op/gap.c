@@ -56,7 +56,18 @@ static tl_status onnx_in(const tl_onnx_view *v, void *attr, const tl_onnx_tensor
 }
 
 const tl_op tl_op_gap = {
-    .name = "gap", .brief = "global average pooling", .min_in = 1, .max_in = 1, .field = fields, .attr_size = sizeof(tl_gap),
-    .shape = shape, .forward = forward, .backward = backward, .flow = tl_flow_same, .int8 = TL_INT8_SAME_SCALE,
-    .onnx = { "ReduceMean", "GlobalAveragePool" }, .onnx_out = onnx_out, .onnx_in = onnx_in,
+    .name = "gap",
+    .brief = "global average pooling",
+    .min_in = 1,
+    .max_in = 1,
+    .field = fields,
+    .attr_size = sizeof(tl_gap),
+    .shape = shape,
+    .forward = forward,
+    .backward = backward,
+    .flow = tl_flow_same,
+    .int8 = TL_INT8_SAME_SCALE,
+    .onnx = { "ReduceMean", "GlobalAveragePool" },
+    .onnx_out = onnx_out,
+    .onnx_in = onnx_in,
 };

@@ -61,11 +61,13 @@ tl_status tl_onnx_pads(const tl_onnx_view *v, int span, int stride, int *pad, in
             q[i + 2] = total[i] - q[i];
         }
     } else if (strcmp(how, "VALID") && pads) {
-        TL_CHECK(pads->kind == TL_ONNX_AINTS && pads->n == 4, TL_EUNSUP, "pads of %d numbers are not supported", pads->n);
+        TL_CHECK(pads->kind == TL_ONNX_AINTS && pads->n == 4, TL_EUNSUP, "pads of %d numbers are not supported",
+                 pads->n);
         memcpy(q, pads->ints, sizeof q);
     }
     TL_CHECK(q[0] == q[1] && q[2] == q[3] && q[0] >= 0 && q[2] >= q[0] && q[2] < 64, TL_EUNSUP,
-             "pads %d,%d,%d,%d: only equal ones in both directions are supported", (int)q[0], (int)q[1], (int)q[2], (int)q[3]);
+             "pads %d,%d,%d,%d: only equal ones in both directions are supported", (int)q[0], (int)q[1], (int)q[2],
+             (int)q[3]);
     *pad = (int)q[0];
     *extra = (int)(q[2] - q[0]);
     return TL_OK;
@@ -75,7 +77,9 @@ tl_status tl_onnx_constant(tl_arena *a, const float *f, size_t n, const tl_onnx_
 {
     tl_onnx_tensor *t = tl_new(a, tl_onnx_tensor, 1);
     TL_NEW(t);
-    *t = (tl_onnx_tensor){ .name = "", .type = TL_ONNX_FLOAT, .rank = 1, .dim = { (int64_t)n }, .data = f, .bytes = n * sizeof *f };
+    *t = (tl_onnx_tensor){
+        .name = "", .type = TL_ONNX_FLOAT, .rank = 1, .dim = { (int64_t)n }, .data = f, .bytes = n * sizeof *f
+    };
     *out = t;
     return TL_OK;
 }

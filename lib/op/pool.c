@@ -4,7 +4,8 @@
 tl_status tl_pool_shape(tl_shape x, tl_pool_geom w, tl_shape *y)
 {
     int pads = 2 * w.pad + w.extra;
-    TL_CHECK(x.h + pads >= w.k && x.w + pads >= w.k, TL_ESHAPE, "a %dx%d window does not fit a %dx%d map", w.k, w.k, x.h, x.w);
+    TL_CHECK(x.h + pads >= w.k && x.w + pads >= w.k, TL_ESHAPE, "a %dx%d window does not fit a %dx%d map", w.k, w.k,
+             x.h, x.w);
     TL_CHECK(w.pad + w.extra < w.k, TL_EARG, "pad %d must be smaller than the window, %d", w.pad + w.extra, w.k);
     *y = (tl_shape){ x.n, x.c, (x.h + pads - w.k) / w.stride + 1, (x.w + pads - w.k) / w.stride + 1 };
     return TL_OK;
@@ -19,8 +20,8 @@ tl_status tl_pool_onnx_out(const char *op, tl_pool_geom w, const tl_onnx_names *
     return tl_onnx_set_ints(m, *out, "pads", 4, (int64_t[]){ p, p, e, e });
 }
 
-/* Rounding the output's size up (ceil_mode) is rounding it down with stride - 1 more pixels of padding at the end. With padding at the
- * beginning as well producers disagree about a last window that would lie in padding only. */
+/* Rounding the output's size up (ceil_mode) is rounding it down with stride - 1 more pixels of padding at the end.
+ * With padding at the beginning as well producers disagree about a last window that would lie in padding only. */
 static bool add_ceil(tl_pool_geom *w)
 {
     w->extra += w->stride - 1;
@@ -37,6 +38,7 @@ tl_status tl_pool_onnx_in(const tl_onnx_view *v, tl_pool_geom *w)
     TL_CHECK(ok, TL_EUNSUP, "only square pooling windows of at most 15 pixels without dilation are supported");
     *w = (tl_pool_geom){ .k = (int)ks->ints[0], .stride = s ? (int)s->ints[0] : 1 };
     TL_TRY(tl_onnx_pads(v, w->k, w->stride, &w->pad, &w->extra));
-    TL_CHECK(!tl_onnx_int(v->node, "ceil_mode", 0) || add_ceil(w), TL_EUNSUP, "ceil_mode together with padding is not supported");
+    TL_CHECK(!tl_onnx_int(v->node, "ceil_mode", 0) || add_ceil(w), TL_EUNSUP,
+             "ceil_mode together with padding is not supported");
     return TL_OK;
 }

@@ -1,8 +1,9 @@
 /* onnx_in.c - an ONNX model as a graph. SPDX-License-Identifier: MIT
  *
- * Each node goes to the first op whose row lists its operator and whose onnx_in accepts it. What is not known is collected,
- * so that a user sees all of it at once. Nodes that only give another name or another rank to what is there make no node here:
- * constants, copies, casts, reshapes of vectors, and the shape arithmetic that exporters write for a reshape. */
+ * Each node goes to the first op whose row lists its operator and whose onnx_in accepts it. What is not known is
+ * collected, so that a user sees all of it at once. Nodes that only give another name or another rank to what is
+ * there make no node here: constants, copies, casts, reshapes of vectors, and the shape arithmetic that exporters
+ * write for a reshape. */
 #include "pass.h"
 #include "text.h"
 #include <stdlib.h>
@@ -68,7 +69,8 @@ static tl_status read_input(reader *r, const tl_onnx_value *v)
     bool floats = v->type == TL_ONNX_FLOAT || v->type == TL_ONNX_FLOAT16 || v->type == TL_ONNX_DOUBLE;
     TL_CHECK(v->rank == 4 && floats, TL_EUNSUP, "input '%s' is not a float N x C x H x W picture", v->name);
     for (int i = 1; i < 4; i++)
-        TL_CHECK(v->dim[i] > 0 && v->dim[i] < 1 << 15, TL_EUNSUP, "input '%s' has no fixed size; export the model with one", v->name);
+        TL_CHECK(v->dim[i] > 0 && v->dim[i] < 1 << 15, TL_EUNSUP,
+                 "input '%s' has no fixed size; export the model with one", v->name);
     bool nhwc = is_transposed(r->m, v->name);
     int c = nhwc ? 3 : 1;
     tl_val x = tl_put(r->g, v->name, &tl_op_input, NULL, 0,
@@ -87,7 +89,8 @@ static tl_status copy_params(reader *r, tl_node *d, const tl_onnx_tensor *const 
         if (!want) continue;
         TL_CHECK(p[k], TL_EFORMAT, "'%s' lacks its %s", d->name, d->op->param[k].name);
         TL_TRY(tl_onnx_floats(r->g->arena, p[k], &f, &n));
-        TL_CHECK(n == want, TL_EFORMAT, "'%s': %s has %zu values, %zu are needed", d->name, d->op->param[k].name, n, want);
+        TL_CHECK(n == want, TL_EFORMAT, "'%s': %s has %zu values, %zu are needed", d->name, d->op->param[k].name, n,
+                 want);
         TL_NEW(d->p[k].w = tl_new(r->g->arena, float, n));
         memcpy(d->p[k].w, f, n * sizeof *f);
     }
@@ -173,7 +176,8 @@ static bool keeps_vector(const reader *r, const tl_onnx_node *n, const known *k)
     return is(n, "Reshape Squeeze Unsqueeze") && s.h * s.w == 1;
 }
 
-/* A Reshape to N,(all the rest): what Flatten does. Shapes that are computed mean that as well: the dense layer after it checks. */
+/* A Reshape to N,(all the rest): what Flatten does. Shapes that are computed mean that as well: the dense layer after
+ * it checks. */
 static bool flattens(const reader *r, const tl_onnx_node *n, const known *k)
 {
     if (!is(n, "Reshape") || n->in.n != 2) return false;
@@ -194,12 +198,14 @@ static tl_status pass_on(reader *r, const tl_onnx_node *n, bool *done)
     *done = true;
     if (is(n, "Constant") && value && value->t) return learn(r, y, CONSTANT, value->t);
     if (makes_sizes(r, n)) return learn(r, y, SIZES, NULL);
-    bool copies = is(n, "Identity") || (is(n, "Cast") && (!k || k->value >= 0 || tl_onnx_int(n, "to", 0) == TL_ONNX_FLOAT));
+    bool copies =
+        is(n, "Identity") || (is(n, "Cast") && (!k || k->value >= 0 || tl_onnx_int(n, "to", 0) == TL_ONNX_FLOAT));
     if (k && n->in.n == 1 && copies) {
         const known was = *k;
         return learn(r, y, was.value, was.constant);
     }
-    if (k && k->value >= 0 && k->nhwc && is(n, "Transpose") && transposes(n, to_nchw)) return learn(r, y, k->value, NULL);
+    if (k && k->value >= 0 && k->nhwc && is(n, "Transpose") && transposes(n, to_nchw))
+        return learn(r, y, k->value, NULL);
     if (k && k->value >= 0 && keeps_vector(r, n, k)) return learn(r, y, k->value, NULL);
     if (k && k->value >= 0 && flattens(r, n, k)) {
         tl_val x = OP(r->g, y, flatten, IN((tl_val){ k->value }), 0);
@@ -229,7 +235,8 @@ static tl_status read_node(reader *r, const tl_onnx_node *n)
     TL_CHECK(n->out.n >= 1, TL_EFORMAT, "node '%s' has no output", n->name);
     TL_TRY(pass_on(r, n, &done));
     if (done) return TL_OK;
-    TL_CHECK(n->in.n <= TL_MAX_IN, TL_EUNSUP, "node '%s' (%s) has %d inputs, at most %d are supported", n->name, n->op, n->in.n, TL_MAX_IN);
+    TL_CHECK(n->in.n <= TL_MAX_IN, TL_EUNSUP, "node '%s' (%s) has %d inputs, at most %d are supported", n->name,
+             n->op, n->in.n, TL_MAX_IN);
     for (int i = 0; i < n->in.n; i++) {
         const char *name = ((const char **)n->in.at)[i];
         if (!name[0]) continue;
@@ -237,8 +244,8 @@ static tl_status read_node(reader *r, const tl_onnx_node *n)
         if (!k && r->nmissing) return TL_OK; /* it comes from a node that was not understood */
         TL_CHECK(k, TL_EFORMAT, "node '%s' reads '%s', which nothing before it makes", n->name, name);
         v.in[i] = k->constant;
-        TL_CHECK(k->value != SIZES && !k->nhwc, TL_EUNSUP, "node '%s' (%s) computes with %s, which is not supported", n->name, n->op,
-                 k->nhwc ? "a picture N x H x W x C before it is transposed" : "the sizes of maps");
+        TL_CHECK(k->value != SIZES && !k->nhwc, TL_EUNSUP, "node '%s' (%s) computes with %s, which is not supported",
+                 n->name, n->op, k->nhwc ? "a picture N x H x W x C before it is transposed" : "the sizes of maps");
         if (!k->constant) x[nx++].i = k->value;
     }
     if (nx) v.xs = r->g->node[x[0].i].s;
@@ -261,7 +268,8 @@ static tl_status read_all(reader *r)
     }
     for (int i = 0; i < m->input.n; i++) TL_TRY(read_input(r, (const tl_onnx_value *)m->input.at + i));
     for (int i = 0; i < m->node.n; i++) TL_TRY(read_node(r, (const tl_onnx_node *)m->node.at + i));
-    TL_CHECK(!r->nmissing, TL_EUNSUP, "%d of the model's %d operations cannot be read:%s", r->nmissing, m->node.n, tl_text_end(&r->missing));
+    TL_CHECK(!r->nmissing, TL_EUNSUP, "%d of the model's %d operations cannot be read:%s", r->nmissing, m->node.n,
+             tl_text_end(&r->missing));
     TL_CHECK(m->output.n >= 1, TL_EFORMAT, "the model has no output");
     const char *out = ((const tl_onnx_value *)m->output.at)->name;
     const known *k = look(r, out);

@@ -4,9 +4,10 @@
 
 size_t tl_element_size(tl_element t)
 {
-    static const uint8_t size[] = { [TL_EL_NONE] = 0, [TL_EL_F64] = 8, [TL_EL_F32] = 4, [TL_EL_F16] = 2, [TL_EL_BF16] = 2,
-                                    [TL_EL_I64] = 8,  [TL_EL_I32] = 4, [TL_EL_I16] = 2, [TL_EL_I8] = 1,  [TL_EL_U8] = 1,
-                                    [TL_EL_BOOL] = 1 };
+    static const uint8_t size[] = {
+        [TL_EL_NONE] = 0, [TL_EL_F64] = 8, [TL_EL_F32] = 4, [TL_EL_F16] = 2, [TL_EL_BF16] = 2, [TL_EL_I64] = 8,
+        [TL_EL_I32] = 4,  [TL_EL_I16] = 2, [TL_EL_I8] = 1,  [TL_EL_U8] = 1,  [TL_EL_BOOL] = 1
+    };
     return size[t];
 }
 

@@ -4,7 +4,17 @@
 #include "tensor.h"
 
 typedef enum {
-    TL_EL_NONE, TL_EL_F64, TL_EL_F32, TL_EL_F16, TL_EL_BF16, TL_EL_I64, TL_EL_I32, TL_EL_I16, TL_EL_I8, TL_EL_U8, TL_EL_BOOL
+    TL_EL_NONE,
+    TL_EL_F64,
+    TL_EL_F32,
+    TL_EL_F16,
+    TL_EL_BF16,
+    TL_EL_I64,
+    TL_EL_I32,
+    TL_EL_I16,
+    TL_EL_I8,
+    TL_EL_U8,
+    TL_EL_BOOL
 } tl_element;
 size_t tl_element_size(tl_element t); /* 0: TL_EL_NONE */
 /* n little-endian numbers, which may lie at any address, `step` bytes apart. */

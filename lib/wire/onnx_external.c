@@ -1,6 +1,7 @@
 /* onnx_external.c - weights that an ONNX file keeps in files beside it. SPDX-License-Identifier: MIT
  *
- * The paths come from the file, which may be hostile: each part of one is opened in the folder before it, links are not followed. */
+ * The paths come from the file, which may be hostile: each part of one is opened in the folder before it, links are
+ * not followed. */
 #include "onnx_external.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -29,13 +30,15 @@ static int open_inside(const char *folder, const char *location)
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     while (fd >= 0 && *rest) {
         bool plain = next_part(&rest, part), last = !*rest;
-        int inner = plain ? openat(fd, part, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | (last ? O_NONBLOCK : O_DIRECTORY)) : -1;
+        int inner =
+            plain ? openat(fd, part, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | (last ? O_NONBLOCK : O_DIRECTORY)) : -1;
         int why = plain ? errno : EPERM;
         close(fd);
         fd = inner;
         errno = why;
     }
-    if (fd < 0 || !*location) tl_fail(TL_EIO, "the model's data file '%s' cannot be opened in its folder: %s", location, strerror(errno));
+    if (fd < 0 || !*location)
+        tl_fail(TL_EIO, "the model's data file '%s' cannot be opened in its folder: %s", location, strerror(errno));
     return fd;
 }
 
@@ -54,7 +57,8 @@ static tl_status file_of(tl_arena *a, tl_onnx_beside *b, const char *location, i
     return TL_OK;
 }
 
-static tl_status read_part(tl_arena *a, tl_onnx_beside *b, const char *location, int fd, size_t offset, size_t length, tl_bytes *out)
+static tl_status read_part(tl_arena *a, tl_onnx_beside *b, const char *location, int fd, size_t offset, size_t length,
+                           tl_bytes *out)
 {
     file_seen *f = NULL;
     TL_TRY(file_of(a, b, location, fd, &f));
@@ -75,7 +79,8 @@ static tl_status read_part(tl_arena *a, tl_onnx_beside *b, const char *location,
     return TL_OK;
 }
 
-tl_status tl_onnx_external(tl_arena *a, tl_onnx_beside *b, const char *location, size_t offset, size_t length, tl_bytes *out)
+tl_status tl_onnx_external(tl_arena *a, tl_onnx_beside *b, const char *location, size_t offset, size_t length,
+                           tl_bytes *out)
 {
     int fd = open_inside(b->folder, location);
     if (fd < 0 || !*location) {

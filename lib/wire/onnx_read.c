@@ -132,7 +132,10 @@ static tl_status gather(reader *r, const Tl__TensorProto *p, tl_onnx_tensor *t)
     return TL_OK;
 }
 
-static bool is_key(ProtobufCBinaryData b, const char *key) { return b.len == strlen(key) && !memcmp(b.data, key, b.len); }
+static bool is_key(ProtobufCBinaryData b, const char *key)
+{
+    return b.len == strlen(key) && !memcmp(b.data, key, b.len);
+}
 
 /* Where the data of an external tensor lies, as texts: location, offset, length. */
 static tl_status external(reader *r, const Tl__TensorProto *p, tl_onnx_tensor *t)
@@ -140,12 +143,15 @@ static tl_status external(reader *r, const Tl__TensorProto *p, tl_onnx_tensor *t
     static const char *const keys[] = { "location", "offset", "length" };
     const char *value[] = { "", "0", "0" };
     tl_bytes data = { NULL, 0 };
-    TL_CHECK(r->beside.folder, TL_EUNSUP, "the constant '%s' lies in another file (external data), which is read only when asked for: "
-             "tlc import --external_data, or save the model as one file", t->name);
+    TL_CHECK(r->beside.folder, TL_EUNSUP,
+             "the constant '%s' lies in another file (external data), which is read only when asked for: "
+             "tlc import --external_data, or save the model as one file",
+             t->name);
     for (size_t i = 0; i < p->n_external_data; i++)
         for (int k = 0; k < TL_LEN(keys); k++)
             if (is_key(p->external_data[i]->key, keys[k])) TL_TRY(text(r, p->external_data[i]->value, &value[k]));
-    TL_TRY(tl_onnx_external(r->arena, &r->beside, value[0], strtoull(value[1], NULL, 10), strtoull(value[2], NULL, 10), &data));
+    TL_TRY(tl_onnx_external(r->arena, &r->beside, value[0], strtoull(value[1], NULL, 10),
+                            strtoull(value[2], NULL, 10), &data));
     t->data = data.p;
     t->bytes = data.n;
     return TL_OK;

@@ -1,8 +1,8 @@
 /* pickle.c - the plain part of Python's pickles. SPDX-License-Identifier: MIT
  *
- * The opcodes are those of protocols 0 to 5 that a pickle of numbers, texts, tuples, lists, dicts and calls is made of (Python's
- * pickletools.py describes them). Values are numbered; containers, stack and memo hold numbers, so shared and even circular
- * values are harmless. BUILD, which sets attributes of an object, is read and dropped. */
+ * The opcodes are those of protocols 0 to 5 that a pickle of numbers, texts, tuples, lists, dicts and calls is made
+ * of (Python's pickletools.py describes them). Values are numbered; containers, stack and memo hold numbers, so
+ * shared and even circular values are harmless. BUILD, which sets attributes of an object, is read and dropped. */
 #include "pickle.h"
 #include <string.h>
 
@@ -69,7 +69,8 @@ static tl_status put(machine *m, ints *to, int v)
 
 static tl_status push(machine *m, tl_py v)
 {
-    TL_CHECK(m->value.n < MOST_VALUES, TL_EUNSUP, "the pickle holds more than %d values, which no state dict has", MOST_VALUES);
+    TL_CHECK(m->value.n < MOST_VALUES, TL_EUNSUP, "the pickle holds more than %d values, which no state dict has",
+             MOST_VALUES);
     tl_py *slot = tl_add(m->arena, &m->value, tl_py);
     TL_NEW(slot);
     *slot = v;
@@ -99,7 +100,8 @@ static tl_status append(machine *m, tl_list *to, int n, const int *v)
 /* Move the n topmost values into a container. */
 static tl_status gather(machine *m, int n, tl_list *items)
 {
-    TL_CHECK(n >= 0 && m->stack.n - n >= floor_of(m), TL_EFORMAT, "the pickle is damaged: it takes a value that is not there");
+    TL_CHECK(n >= 0 && m->stack.n - n >= floor_of(m), TL_EFORMAT,
+             "the pickle is damaged: it takes a value that is not there");
     m->stack.n -= n;
     return n ? append(m, items, n, m->stack.at + m->stack.n) : TL_OK;
 }
@@ -126,12 +128,15 @@ static tl_status extend(machine *m, int n, tl_py_kind kind)
 {
     tl_list items = { 0, NULL };
     TL_TRY(gather(m, n, &items));
-    TL_CHECK(m->stack.n > floor_of(m) && (kind != TL_PY_DICT || n % 2 == 0), TL_EFORMAT, "the pickle is damaged: no container to fill");
+    TL_CHECK(m->stack.n > floor_of(m) && (kind != TL_PY_DICT || n % 2 == 0), TL_EFORMAT,
+             "the pickle is damaged: no container to fill");
     tl_py *c = at(m, m->stack.at[m->stack.n - 1]);
     /* An OrderedDict is the result of a call; filling it makes it the dict it would be. */
-    if (kind == TL_PY_DICT && c->kind == TL_PY_CALL && !strcmp(at(m, *(int *)c->item.at)->text, "collections.OrderedDict"))
+    if (kind == TL_PY_DICT && c->kind == TL_PY_CALL &&
+        !strcmp(at(m, *(int *)c->item.at)->text, "collections.OrderedDict"))
         *c = (tl_py){ .kind = TL_PY_DICT };
-    TL_CHECK(c->kind == kind, TL_EUNSUP, "the pickle fills something that is no %s", kind == TL_PY_DICT ? "dict" : "list");
+    TL_CHECK(c->kind == kind, TL_EUNSUP, "the pickle fills something that is no %s",
+             kind == TL_PY_DICT ? "dict" : "list");
     return append(m, &c->item, n, items.at);
 }
 
@@ -163,7 +168,8 @@ static bool allows(const char *pattern, const char *name)
 static tl_status global(machine *m, const char *module, size_t nm, const char *name, size_t nn)
 {
     tl_py v = { .kind = TL_PY_GLOBAL };
-    TL_NEW(v.text = tl_printf(m->arena, "%.*s.%.*s", (int)(nm < 512 ? nm : 512), module, (int)(nn < 512 ? nn : 512), name));
+    TL_NEW(v.text = tl_printf(m->arena, "%.*s.%.*s", (int)(nm < 512 ? nm : 512), module, (int)(nn < 512 ? nn : 512),
+                              name));
     for (const char *const *ok = m->allowed; *ok; ok++)
         if (allows(*ok, v.text)) return push(m, v);
     return tl_fail(TL_EUNSUP, "it holds %s", v.text);
@@ -193,7 +199,8 @@ static tl_status call(machine *m)
     tl_py v = { .kind = TL_PY_CALL };
     TL_TRY(gather(m, 2, &v.item));
     const int *of = v.item.at;
-    TL_CHECK(at(m, of[0])->kind == TL_PY_GLOBAL && at(m, of[1])->kind == TL_PY_TUPLE, TL_EUNSUP, "it calls something that is no plain function");
+    TL_CHECK(at(m, of[0])->kind == TL_PY_GLOBAL && at(m, of[1])->kind == TL_PY_TUPLE, TL_EUNSUP,
+             "it calls something that is no plain function");
     return push(m, v);
 }
 
@@ -206,7 +213,8 @@ static tl_status persistent(machine *m)
 
 static tl_status remember(machine *m, uint64_t where)
 {
-    TL_CHECK(where < MOST_VALUES && m->stack.n > floor_of(m), TL_EFORMAT, "the pickle is damaged: it remembers nothing, or far too much");
+    TL_CHECK(where < MOST_VALUES && m->stack.n > floor_of(m), TL_EFORMAT,
+             "the pickle is damaged: it remembers nothing, or far too much");
     while (m->memo.n <= (int)where) TL_TRY(put(m, &m->memo, 0));
     m->memo.at[where] = m->stack.at[m->stack.n - 1] + 1;
     return TL_OK;
@@ -214,7 +222,8 @@ static tl_status remember(machine *m, uint64_t where)
 
 static tl_status recall(machine *m, uint64_t where)
 {
-    TL_CHECK(where < (uint64_t)m->memo.n && m->memo.at[where], TL_EFORMAT, "the pickle is damaged: it recalls what it never had");
+    TL_CHECK(where < (uint64_t)m->memo.n && m->memo.at[where], TL_EFORMAT,
+             "the pickle is damaged: it recalls what it never had");
     return put(m, &m->stack, m->memo.at[where] - 1);
 }
 

@@ -55,14 +55,17 @@ static tl_status read_tensor(const json_t *row, tl_bytes data, tl_array *x)
     size_t bytes;
     TL_CHECK(type && json_array_size(at) == 2, TL_EFORMAT, "the header's entry for '%s' is damaged", x->name);
     x->type = type_named(type);
-    TL_CHECK(x->type, TL_EUNSUP, "the tensor '%s' is of type %s; F64, F32, F16, BF16 and integers are read", x->name, type);
+    TL_CHECK(x->type, TL_EUNSUP, "the tensor '%s' is of type %s; F64, F32, F16, BF16 and integers are read", x->name,
+             type);
     TL_TRY(read_shape(json_object_get(row, "shape"), x, &bytes));
     json_int_t from = json_integer_value(json_array_get(at, 0)), to = json_integer_value(json_array_get(at, 1));
-    TL_CHECK(from >= 0 && to >= from && (size_t)to <= data.n, TL_EFORMAT,
-             "the tensor '%s' lies at bytes %lld to %lld of the data, which has %zu: the file was cut off or is damaged", x->name,
-             (long long)from, (long long)to, data.n);
-    TL_CHECK((size_t)(to - from) == bytes, TL_EFORMAT, "the tensor '%s' has %lld bytes, its shape and type ask for %zu", x->name,
-             (long long)(to - from), bytes);
+    TL_CHECK(
+        from >= 0 && to >= from && (size_t)to <= data.n, TL_EFORMAT,
+        "the tensor '%s' lies at bytes %lld to %lld of the data, which has %zu: the file was cut off or is damaged",
+        x->name, (long long)from, (long long)to, data.n);
+    TL_CHECK((size_t)(to - from) == bytes, TL_EFORMAT,
+             "the tensor '%s' has %lld bytes, its shape and type ask for %zu", x->name, (long long)(to - from),
+             bytes);
     x->data = data.p + from;
     return TL_OK;
 }

@@ -1,7 +1,7 @@
 /* zip.c - the directory of a zip file. SPDX-License-Identifier: MIT
  *
- * Layout as in PKWARE's APPNOTE 6.3: entries, central directory, end record. Sizes and places that do not fit 32 bits are
- * all ones and stand in an extra field (zip64). Nothing is decompressed: PyTorch stores its files as they are. */
+ * Layout as in PKWARE's APPNOTE 6.3: entries, central directory, end record. Sizes and places that do not fit 32 bits
+ * are all ones and stand in an extra field (zip64). Nothing is decompressed: PyTorch stores its files as they are. */
 #include "zip.h"
 #include <string.h>
 
@@ -38,10 +38,12 @@ static tl_status find_directory(tl_bytes f, directory *d)
     size_t at = (size_t)(end - f.p);
     if (at >= LOCATOR && signature(end - LOCATOR, 6, 7)) {
         uint64_t where = number(end - LOCATOR + 8, 8);
-        TL_CHECK(f.n >= END64 && where <= f.n - END64 && signature(f.p + where, 6, 6), TL_EFORMAT, "the zip file's directory is damaged");
+        TL_CHECK(f.n >= END64 && where <= f.n - END64 && signature(f.p + where, 6, 6), TL_EFORMAT,
+                 "the zip file's directory is damaged");
         *d = (directory){ number(f.p + where + 32, 8), number(f.p + where + 40, 8), number(f.p + where + 48, 8) };
     }
-    TL_CHECK(d->at <= f.n && d->size <= f.n - d->at && d->entries <= d->size / CENTRAL, TL_EFORMAT, "the zip file's directory is damaged");
+    TL_CHECK(d->at <= f.n && d->size <= f.n - d->at && d->entries <= d->size / CENTRAL, TL_EFORMAT,
+             "the zip file's directory is damaged");
     return TL_OK;
 }
 

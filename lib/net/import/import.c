@@ -14,7 +14,8 @@ const tl_importer *tl_importer_at(int i) { return i < TL_LEN(importers) ? import
 static tl_status unknown(tl_arena *a)
 {
     tl_text t = tl_text_new(a);
-    for (int i = 0; i < TL_LEN(importers); i++) tl_textf(&t, "%s%s (%s)", i ? ", " : "", importers[i]->name, importers[i]->ends);
+    for (int i = 0; i < TL_LEN(importers); i++)
+        tl_textf(&t, "%s%s (%s)", i ? ", " : "", importers[i]->name, importers[i]->ends);
     const char *known = tl_text_end(&t);
     TL_NEW(known);
     return tl_fail(TL_EFORMAT, "the content is of no form that is read here: %s", known);
@@ -39,6 +40,12 @@ static tl_status import(tl_arena *a, const char *path, const char *key, bool bes
     return s ? tl_note(s, "reading '%s'", path) : TL_OK;
 }
 
-tl_status tl_import(tl_arena *a, const char *path, const char *key, tl_foreign *out) { return import(a, path, key, false, out); }
+tl_status tl_import(tl_arena *a, const char *path, const char *key, tl_foreign *out)
+{
+    return import(a, path, key, false, out);
+}
 
-tl_status tl_import_beside(tl_arena *a, const char *path, const char *key, tl_foreign *out) { return import(a, path, key, true, out); }
+tl_status tl_import_beside(tl_arena *a, const char *path, const char *key, tl_foreign *out)
+{
+    return import(a, path, key, true, out);
+}

@@ -2,15 +2,16 @@
 #include "import.h"
 #include <string.h>
 
-/* The first field is the IR version, a small number, and what follows it is no text of zeros (which a safetensors file of a very
- * short header would have here). */
+/* The first field is the IR version, a small number, and what follows it is no text of zeros (which a safetensors
+ * file of a very short header would have here). */
 static bool knows(tl_bytes f)
 {
     static const uint8_t zeros[4];
     return f.n > 8 && f.p[0] == 0x08 && f.p[1] > 0 && f.p[1] < 64 && f.p[2] && memcmp(f.p + 4, zeros, sizeof zeros);
 }
 
-/* Other programs' classifiers often end in scores: the answer is their softmax. A network that ends in a map is a trunk. */
+/* Other programs' classifiers often end in scores: the answer is their softmax. A network that ends in a map is a
+ * trunk. */
 static tl_status complete(tl_model *m)
 {
     const tl_node *last = &m->g->node[m->answer.i];
@@ -31,12 +32,14 @@ static bool positive(const tl_graph *g, int i)
 {
     const tl_node *d = &g->node[i];
     if (d->op->is_act) return ((const tl_relu *)d->attr)->slope == 0.0f;
-    bool keeps = d->op == &tl_op_maxpool || d->op == &tl_op_avgpool || d->op == &tl_op_concat || d->op->passes_when_inferring;
+    bool keeps =
+        d->op == &tl_op_maxpool || d->op == &tl_op_avgpool || d->op == &tl_op_concat || d->op->passes_when_inferring;
     for (int k = 0; keeps && k < d->nx; k++) keeps = positive(g, d->x[k]);
     return keeps;
 }
 
-/* ONNX takes no account of what lies outside a map when it looks for the largest value; our zeros there are the same after a ReLU. */
+/* ONNX takes no account of what lies outside a map when it looks for the largest value; our zeros there are the same
+ * after a ReLU. */
 static tl_status check_pools(const tl_graph *g)
 {
     for (int i = 0; i < g->n; i++) {
@@ -60,5 +63,9 @@ static tl_status read(tl_arena *a, const char *path, tl_bytes file, tl_foreign *
 }
 
 const tl_importer tl_importer_onnx = {
-    .name = "onnx", .brief = "a network, of tlc's own making or another program's", .ends = ".onnx", .knows = knows, .read = read,
+    .name = "onnx",
+    .brief = "a network, of tlc's own making or another program's",
+    .ends = ".onnx",
+    .knows = knows,
+    .read = read,
 };

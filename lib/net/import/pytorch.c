@@ -1,8 +1,9 @@
 /* pytorch.c - what torch.save(model.state_dict(), ...) writes. SPDX-License-Identifier: MIT
  *
- * Since PyTorch 1.6 a zip file: NAME/data.pkl, a pickle of tensors as (storage, offset, size, stride), and the storages' bytes in
- * NAME/data/KEY. The pickle is read by an interpreter that calls nothing (pickle.h). The formats before, and pickles of whole
- * models, which hold Python classes, are told apart only to say what to do about them. */
+ * Since PyTorch 1.6 a zip file: NAME/data.pkl, a pickle of tensors as (storage, offset, size, stride), and the
+ * storages' bytes in NAME/data/KEY. The pickle is read by an interpreter that calls nothing (pickle.h). The formats
+ * before, and pickles of whole models, which hold Python classes, are told apart only to say what to do about them.
+ */
 #include "import/statedict.h"
 #include "pickle.h"
 #include "zip.h"
@@ -44,7 +45,8 @@ static tl_status find_pickle(reader *r, tl_bytes *out)
         const tl_zip_entry *e = (const tl_zip_entry *)r->entry.at + i;
         const char *slash = strrchr(e->name, '/');
         if (!slash || strcmp(slash, "/data.pkl")) continue;
-        TL_CHECK(e->stored, TL_EUNSUP, "the file's entries are compressed, which PyTorch does not do; load and save it with PyTorch");
+        TL_CHECK(e->stored, TL_EUNSUP,
+                 "the file's entries are compressed, which PyTorch does not do; load and save it with PyTorch");
         r->folder = (size_t)(slash + 1 - e->name);
         *out = e->data;
         return TL_OK;
@@ -54,10 +56,12 @@ static tl_status find_pickle(reader *r, tl_bytes *out)
 
 static tl_element storage_type(const char *name)
 {
-    static const struct { const char *name; tl_element type; } types[] = {
-        { "DoubleStorage", TL_EL_F64 }, { "FloatStorage", TL_EL_F32 }, { "HalfStorage", TL_EL_F16 },  { "BFloat16Storage", TL_EL_BF16 },
-        { "LongStorage", TL_EL_I64 },   { "IntStorage", TL_EL_I32 },   { "ShortStorage", TL_EL_I16 }, { "CharStorage", TL_EL_I8 },
-        { "ByteStorage", TL_EL_U8 },    { "BoolStorage", TL_EL_BOOL },
+    static const struct { const char *name; tl_element type;
+    } types[] = {
+        { "DoubleStorage", TL_EL_F64 },    { "FloatStorage", TL_EL_F32 }, { "HalfStorage", TL_EL_F16 },
+        { "BFloat16Storage", TL_EL_BF16 }, { "LongStorage", TL_EL_I64 },  { "IntStorage", TL_EL_I32 },
+        { "ShortStorage", TL_EL_I16 },     { "CharStorage", TL_EL_I8 },   { "ByteStorage", TL_EL_U8 },
+        { "BoolStorage", TL_EL_BOOL },
     };
     const char *last = strrchr(name, '.');
     for (int i = 0; last && i < TL_LEN(types); i++)
@@ -74,7 +78,8 @@ static tl_status storage(const reader *r, const tl_py *persistent, tl_array *x, 
     TL_CHECK(persistent->kind == TL_PY_PERSISTENT && class->kind == TL_PY_GLOBAL && key->kind == TL_PY_STR, TL_EFORMAT,
              "the tensor '%s' has no storage", x->name);
     x->type = storage_type(class->text);
-    TL_CHECK(x->type, TL_EUNSUP, "the tensor '%s' is a %s; floating-point numbers and integers are read", x->name, class->text);
+    TL_CHECK(x->type, TL_EUNSUP, "the tensor '%s' is a %s; floating-point numbers and integers are read", x->name,
+             class->text);
     if (strlen(key->text) < 100) strcat(strcpy(name, "data/"), key->text);
     const tl_zip_entry *e = find(r, name);
     TL_CHECK(e && e->stored, TL_EFORMAT, "the data of the tensor '%s' ('%s') is not in the file", x->name, name);
@@ -95,14 +100,17 @@ static tl_status lay_out(const tl_pickle *p, const tl_py *args, tl_array *x, siz
     const tl_py *size = tl_py_at(p, args, 2), *stride = tl_py_at(p, args, 3);
     size_t count = 1, last = 0;
     bool ok = size_at(p, args, 1, offset);
-    TL_CHECK(size->kind == TL_PY_TUPLE && stride->kind == TL_PY_TUPLE && stride->item.n == size->item.n && size->item.n <= TL_ARRAY_RANK,
+    TL_CHECK(size->kind == TL_PY_TUPLE && stride->kind == TL_PY_TUPLE && stride->item.n == size->item.n &&
+                 size->item.n <= TL_ARRAY_RANK,
              TL_EUNSUP, "the tensor '%s' has no shape of at most %d dimensions", x->name, TL_ARRAY_RANK);
     x->rank = size->item.n;
     for (int i = 0; ok && i < x->rank; i++)
-        ok = size_at(p, size, i, &x->dim[i]) && size_at(p, stride, i, &x->stride[i]) && !__builtin_mul_overflow(count, x->dim[i], &count);
+        ok = size_at(p, size, i, &x->dim[i]) && size_at(p, stride, i, &x->stride[i]) &&
+             !__builtin_mul_overflow(count, x->dim[i], &count);
     for (int i = 0; ok && count && i < x->rank; i++) {
         size_t reach;
-        ok = !__builtin_mul_overflow(x->dim[i] - 1, x->stride[i], &reach) && !__builtin_add_overflow(last, reach, &last);
+        ok = !__builtin_mul_overflow(x->dim[i] - 1, x->stride[i], &reach) &&
+             !__builtin_add_overflow(last, reach, &last);
     }
     TL_CHECK(ok && (!count || (count <= room && *offset < room && last < room - *offset)), TL_EFORMAT,
              "the tensor '%s' reaches beyond its data: the file is damaged", x->name);
@@ -147,7 +155,8 @@ static bool holds_tensors(const tl_pickle *p, const tl_py *dict)
 /* The state dict: the pickle itself, or what it holds under one of the usual names. */
 static const tl_py *state_dict(const tl_pickle *p)
 {
-    static const char *const keys[] = { "state_dict", "model", "model_state_dict", "state_dict_ema", "model_ema", "net", "weights" };
+    static const char *const keys[] = { "state_dict", "model", "model_state_dict", "state_dict_ema",
+                                        "model_ema",  "net",   "weights" };
     const tl_py *root = (const tl_py *)p->value.at + p->root;
     for (int i = 0; !holds_tensors(p, root) && i < TL_LEN(keys); i++) {
         const tl_py *inner = tl_py_get(p, root, keys[i]);
@@ -178,7 +187,8 @@ static tl_status read(tl_arena *a, const char *path, tl_bytes file, tl_foreign *
     reader r = { .arena = a };
     tl_bytes pickle;
     (void)path;
-    TL_CHECK(!is_legacy(file), TL_EUNSUP, "this is PyTorch's format from before version 1.6; load and save it with a newer one: "
+    TL_CHECK(!is_legacy(file), TL_EUNSUP,
+             "this is PyTorch's format from before version 1.6; load and save it with a newer one: "
              "torch.save(torch.load('old.pth', weights_only=True), 'new.pth')");
     TL_TRY(tl_zip_parse(a, file, &r.entry));
     TL_TRY(find_pickle(&r, &pickle));

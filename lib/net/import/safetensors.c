@@ -11,6 +11,9 @@ static tl_status read(tl_arena *a, const char *path, tl_bytes file, tl_foreign *
 }
 
 const tl_importer tl_importer_safetensors = {
-    .name = "safetensors", .brief = "tensors by PyTorch's names, as Hugging Face publishes them", .ends = ".safetensors",
-    .knows = tl_is_safetensors, .read = read,
+    .name = "safetensors",
+    .brief = "tensors by PyTorch's names, as Hugging Face publishes them",
+    .ends = ".safetensors",
+    .knows = tl_is_safetensors,
+    .read = read,
 };

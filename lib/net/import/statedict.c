@@ -2,10 +2,11 @@
 #include "import/statedict.h"
 #include <string.h>
 
-static const struct { const char *end; tl_role role; } roles[] = {
-    { "weight", TL_ROLE_KERNEL },     { "bias", TL_ROLE_BIAS }, { "running_mean", TL_ROLE_MEAN }, { "running_var", TL_ROLE_VAR },
-    { "kernel", TL_ROLE_KERNEL },     { "gamma", TL_ROLE_GAMMA }, { "beta", TL_ROLE_BETA },       { "mean", TL_ROLE_MEAN },
-    { "var", TL_ROLE_VAR },
+static const struct { const char *end; tl_role role;
+} roles[] = {
+    { "weight", TL_ROLE_KERNEL },   { "bias", TL_ROLE_BIAS },     { "running_mean", TL_ROLE_MEAN },
+    { "running_var", TL_ROLE_VAR }, { "kernel", TL_ROLE_KERNEL }, { "gamma", TL_ROLE_GAMMA },
+    { "beta", TL_ROLE_BETA },       { "mean", TL_ROLE_MEAN },     { "var", TL_ROLE_VAR },
 };
 
 /* How many characters of wrappers' prefixes all names begin with. */
@@ -28,7 +29,9 @@ static size_t wrapped(const tl_list *arrays)
 static tl_status read_array(tl_arena *a, const tl_array *x, size_t skip, tl_foreign_tensor *t)
 {
     const char *dot = strrchr(x->name + skip, '.');
-    *t = (tl_foreign_tensor){ .layer = x->name + skip, .name = x->name, .role = TL_ROLE_OTHER, .dims = { { 1, 1, 1, 1 } } };
+    *t = (tl_foreign_tensor){
+        .layer = x->name + skip, .name = x->name, .role = TL_ROLE_OTHER, .dims = { { 1, 1, 1, 1 } }
+    };
     TL_TRY(tl_array_floats(a, x, &t->at));
     if (!dot || x->rank < 1 || x->rank > 4 || !tl_array_count(x)) return TL_OK;
     for (int i = 0; i < x->rank; i++) {
@@ -37,7 +40,8 @@ static tl_status read_array(tl_arena *a, const tl_array *x, size_t skip, tl_fore
     }
     for (int r = 0; r < TL_LEN(roles); r++)
         if (!strcmp(dot + 1, roles[r].end)) t->role = roles[r].role;
-    if (t->role == TL_ROLE_KERNEL && x->rank == 1) t->role = TL_ROLE_GAMMA; /* batch norm's factor is called weight as well */
+    if (t->role == TL_ROLE_KERNEL && x->rank == 1)
+        t->role = TL_ROLE_GAMMA; /* batch norm's factor is called weight as well */
     TL_NEW(t->layer = tl_strndup(a, x->name + skip, (size_t)(dot - x->name) - skip));
     return TL_OK;
 }
