@@ -143,6 +143,7 @@ static tl_status read_classes(tl_model *m, const tl_onnx *o)
 {
     json_t *j;
     int want = m->g->node[m->answer.i].s.c;
+    TL_CHECK(want <= 1 << 15, TL_EUNSUP, "the network answers with %d classes; at most %d are supported", want, 1 << 15);
     TL_TRY(parse_json(m->arena, o, "tlc.classes", &j));
     TL_CHECK(!j || (json_is_array(j) && ((int)json_array_size(j) == want || !json_array_size(j))), TL_EFORMAT,
              "the model's tlc.classes does not list its %d classes", want);

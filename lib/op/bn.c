@@ -130,6 +130,7 @@ static tl_status affine(const tl_onnx_view *v, tl_bn *attr, const tl_onnx_tensor
     const float *k;
     size_t step;
     float *w[4];
+    TL_CHECK(c <= 1 << 16, TL_EUNSUP, "%s of a constant and %d channels is not supported", v->node->op, c);
     TL_CHECK((v->in[0] || v->in[1]) && !(op == 'D' && first), TL_EUNSUP,
              "only %s of a map and a constant is supported", v->node->op);
     TL_TRY(per_channel(v, v->in[!first], &k, &step));

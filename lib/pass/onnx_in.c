@@ -12,11 +12,13 @@
 /* What a name in the file stands for: a constant, a node's value, or (value SIZES) numbers computed from shapes. */
 typedef struct { const char *name; int value; const tl_onnx_tensor *constant; bool nhwc; } known;
 enum { CONSTANT = -1, SIZES = -2 };
+#define MOST_VALUES ((size_t)1 << 27) /* in a map: far more than any network has, and far from overflow */
 
 typedef struct {
     const tl_onnx *m;
     tl_graph      *g;
     tl_list        names; /* known */
+    size_t         made, may_make; /* values in parameters */
     tl_text        missing;
     int            nmissing;
 } reader;
@@ -27,6 +29,16 @@ static const known *look(const reader *r, const char *name)
     for (int i = r->names.n - 1; i >= 0; i--)
         if (!strcmp(((known *)r->names.at)[i].name, name)) return (known *)r->names.at + i;
     return NULL;
+}
+
+/* Was the node added, and does it make what can be? A few bytes can declare maps beyond all measure. */
+static tl_status made(const reader *r, tl_val x)
+{
+    TL_TRY(r->g->status);
+    const tl_node *d = &r->g->node[x.i];
+    TL_CHECK(tl_count(d->s) <= MOST_VALUES, TL_EUNSUP, "'%s' makes a map of " TL_SHAPE_FMT ", which is too large", d->name,
+             TL_SHAPE(d->s));
+    return TL_OK;
 }
 
 static tl_status learn(reader *r, const char *name, int value, const tl_onnx_tensor *constant)
@@ -75,10 +87,23 @@ static tl_status read_input(reader *r, const tl_onnx_value *v)
     int c = nhwc ? 3 : 1;
     tl_val x = tl_put(r->g, v->name, &tl_op_input, NULL, 0,
                       &(tl_input){ (int)v->dim[c], (int)v->dim[nhwc ? 1 : 2], (int)v->dim[nhwc ? 2 : 3] });
-    TL_TRY(r->g->status);
+    TL_TRY(made(r, x));
     TL_TRY(learn(r, v->name, x.i, NULL));
     ((known *)r->names.at)[r->names.n - 1].nhwc = nhwc;
     return TL_OK;
+}
+
+/* Parameters are made of constants, and one number may become one per channel: what a file of so many bytes may make in
+ * all is bounded. */
+static size_t most_parameters(const tl_onnx *m)
+{
+    size_t n = (size_t)1 << 22;
+    for (int i = 0; i < m->init.n; i++) n += ((const tl_onnx_tensor *)m->init.at)[i].bytes;
+    for (int i = 0; i < m->node.n; i++) {
+        const tl_onnx_attr *value = tl_onnx_attr_find((const tl_onnx_node *)m->node.at + i, "value");
+        if (value && value->t) n += value->t->bytes;
+    }
+    return n;
 }
 
 static tl_status copy_params(reader *r, tl_node *d, const tl_onnx_tensor *const *p)
@@ -87,6 +112,8 @@ static tl_status copy_params(reader *r, tl_node *d, const tl_onnx_tensor *const 
         size_t want = tl_dims_count(d->p[k].dims), n = 0;
         const float *f = NULL;
         if (!want) continue;
+        r->made += want;
+        TL_CHECK(r->made <= r->may_make, TL_EFORMAT, "the network has far more parameters than its file holds");
         TL_CHECK(p[k], TL_EFORMAT, "'%s' lacks its %s", d->name, d->op->param[k].name);
         TL_TRY(tl_onnx_floats(r->g->arena, p[k], &f, &n));
         TL_CHECK(n == want, TL_EFORMAT, "'%s': %s has %zu values, %zu are needed", d->name, d->op->param[k].name, n,
@@ -140,7 +167,7 @@ static tl_status try_op(reader *r, const tl_op *op, const tl_onnx_view *v, const
     TL_NEW(attr);
     TL_TRY(op->onnx_in(v, attr, p));
     tl_val out = tl_put(r->g, y, op, x, nx, attr);
-    TL_TRY(r->g->status);
+    TL_TRY(made(r, out));
     TL_TRY(copy_params(r, &r->g->node[out.i], p));
     TL_TRY(merge_gate(r));
     return learn(r, y, r->g->n - 1, NULL);
@@ -209,7 +236,7 @@ static tl_status pass_on(reader *r, const tl_onnx_node *n, bool *done)
     if (k && k->value >= 0 && keeps_vector(r, n, k)) return learn(r, y, k->value, NULL);
     if (k && k->value >= 0 && flattens(r, n, k)) {
         tl_val x = OP(r->g, y, flatten, IN((tl_val){ k->value }), 0);
-        TL_TRY(r->g->status);
+        TL_TRY(made(r, x));
         return learn(r, y, x.i, NULL);
     }
     *done = false;
@@ -280,7 +307,7 @@ static tl_status read_all(reader *r)
 
 tl_status tl_graph_from_onnx(const tl_onnx *m, tl_arena *a, tl_graph **out)
 {
-    reader r = { .m = m, .g = tl_graph_new(a), .missing = tl_text_new(a) };
+    reader r = { .m = m, .g = tl_graph_new(a), .missing = tl_text_new(a), .may_make = most_parameters(m) };
     TL_NEW(r.g);
     TL_TRY(read_all(&r));
     *out = r.g;
