@@ -26,8 +26,8 @@ measure() {
         for (i = 1; i < NF; i++) if ($i ~ /^(ms|MB|share)$/) print key "." $i, $(i + 1) }' "$tmp/out" >> "$tmp/log"
 }
 
-# convolutions KEY STEPS COMMAND...: the share of a step that oneDNN spends in convolutions, as it says itself. For
-# PyTorch, which has no others; ours measures each convolution alone, kernels of our own included.
+# convolutions KEY STEPS COMMAND...: the share of a step that oneDNN spends in convolutions, as it says itself; for
+# PyTorch. Our bench_train runs each convolution alone instead.
 convolutions() {
     local key=$1 steps=$2
     shift 2
@@ -85,7 +85,7 @@ for net in $nets; do
     row "train $net, peak memory" "$(median "ours.train.$net.MB")" MB "$theirs" 1.0
 done
 for net in $nets; do
-    printf '%-34s %10.2f %-7s %10s  %6s  %s\n' "train $net, in convolutions" "$(median "ours.train.$net.share")" share \
+    printf '%-34s %10.2f %-7s %10s  %6s  %s\n' "train $net, oneDNN convolutions" "$(median "ours.train.$net.share")" share \
            "$(median "torch.$net.share" | awk '{ printf "%.2f", $1 } END { if (!NR) print "-" }')" "" 0.8
 done
 for net in $nets; do
