@@ -93,6 +93,18 @@ static void prepare_as(job *j, const struct tl_scheme *scheme)
     m->center_crop = crop;
 }
 
+/* No layer matched. If the file is of a network that is known, a spec can say so, which is better than a list of layers. */
+static tl_status explain(job *j, tl_status s)
+{
+    tl_model_conf c = { .c = j->spec->c, .h = j->spec->h, .w = j->spec->w };
+    const struct tl_scheme *scheme;
+    const char *why = tl_strdup(j->a, tl_errmsg());
+    TL_NEW(why);
+    if (s != TL_EDATA || tl_guess(&j->from, NULL, 0, &c, &scheme)) return tl_fail_again(s, why);
+    return tl_fail(s, "pretrained_model_path: no layer matches; these are the weights for model_config { arch: \"%s\" n_layers: %d alpha: %g }",
+                   c.backbone->arch, c.backbone->layers, c.conf.alpha > 0 ? (double)c.conf.alpha : 1.0);
+}
+
 static tl_status start_from(job *j)
 {
     const tl_train_config *t = j->spec->train;
@@ -102,7 +114,8 @@ static tl_status start_from(job *j)
     if (path) {
         const tl_match_opts opts = { .keep_bn = m->batch_norm_config, .keep_act = m->activation, .seed = (uint64_t)t->random_seed };
         TL_TRY(tl_foreign_open(j->a, path, j->o->key, &j->from));
-        TL_TRY(tl_match(j->model, &j->from, &opts, &report));
+        tl_status s = tl_match(j->model, &j->from, &opts, &report);
+        if (s) return explain(j, s);
         tl_tell(j->l, report.text);
     } else if (j->backbone == &tl_byom_backbone) {
         path = m->byom_model;
