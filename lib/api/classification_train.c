@@ -99,7 +99,9 @@ static tl_status explain(job *j, tl_status s)
     tl_model_conf c = { .c = j->spec->c, .h = j->spec->h, .w = j->spec->w };
     const struct tl_scheme *scheme;
     const char *why = tl_strdup(j->a, tl_errmsg());
+    const tl_model *net = j->from.model;
     TL_NEW(why);
+    if (net && !tl_model_is_trunk(net)) c.classes = net->g->node[net->answer.i].s.c;
     if (s != TL_EDATA || tl_guess(&j->from, NULL, 0, &c, &scheme)) return tl_fail_again(s, why);
     return tl_fail(s, "pretrained_model_path: no layer matches; these are the weights for model_config { arch: \"%s\" n_layers: %d alpha: %g }",
                    c.backbone->arch, c.backbone->layers, c.conf.alpha > 0 ? (double)c.conf.alpha : 1.0);
