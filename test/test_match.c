@@ -1,6 +1,6 @@
 /* test_match.c - other programs' weights in our networks. SPDX-License-Identifier: MIT
  *
- * Names, sizes and answers are PyTorch's: tools/make_import_goldens.py. */
+ * Names, sizes and answers are PyTorch's and Keras': tools/make_import_goldens.py and make_keras_runs.py. */
 #include "image.h"
 #include "import/statedict.h"
 #include "importing.h"
@@ -107,7 +107,9 @@ static const tl_backbone *small_backbone(void)
     return tl_backbone_at(i);
 }
 
-static const struct { const char *name, *ours; int classes; } networks[] = {
+typedef struct { const char *name, *ours; int classes; } network;
+
+static const network of_pytorch[] = {
     { "torchvision.resnet18", "resnet18", 10 },         { "torchvision.resnet34", "resnet34", 10 },
     { "torchvision.resnet50", "resnet50", 10 },         { "torchvision.resnet101", "resnet101", 10 },
     { "torchvision.vgg16", "vgg16", 0 },                { "torchvision.vgg19", "vgg19", 0 },
@@ -118,28 +120,47 @@ static const struct { const char *name, *ours; int classes; } networks[] = {
     { "timm.efficientnet_b0", "efficientnet_b0", 10 },  { "timm.efficientnet_lite0", "efficientnet_lite0", 10 },
 };
 
-/* Found by its names alone, each answers as in PyTorch. */
+static const network of_keras[] = {
+    { "keras.MobileNet", "mobilenet_v1", 10 },          { "keras.MobileNetV2", "mobilenet_v2", 10 },
+    { "keras.ResNet50", "resnet50", 10 },               { "keras.VGG16", "vgg16", 0 },
+    { "original.resnet18", "resnet18", 10 },            { "original.resnet50", "resnet50", 10 },
+    { "original.vgg16", "vgg16", 10 },                  { "original.googlenet", "googlenet", 10 },
+    { "original.mobilenet_v1", "mobilenet_v1", 10 },    { "original.mobilenet_v2", "mobilenet_v2", 10 },
+    { "original.squeezenet", "squeezenet", 10 },        { "original.darknet19", "darknet19", 10 },
+    { "original.efficientnet_b0", "efficientnet_b0", 10 },
+};
+
+/* Found by its names alone, the network answers as in the other program. Without a head, its last map does. */
+static void answers_as(const network *n, const char *weights, const char *answers)
+{
+    tl_arena *a = tl_arena_new();
+    tl_foreign f;
+    tl_model_conf c;
+    tl_model *m;
+    tl_transfer report;
+    open_weights(a, line_of(a, weights, n->name), &f);
+    guess(a, &f, &c, &m, &report);
+    assert_string_equal(m->arch, n->ours);
+    assert_int_equal(c.classes, n->classes);
+    assert_int_equal(report.skipped + (n->classes ? report.fresh : 0), 0);
+    assert_null(strstr(report.text, "not used"));
+    for (int k = 0; !c.classes && k < m->g->n; k++)
+        if (m->g->node[k].block >= 0) m->raw.i = m->answer.i = m->g->output = k;
+    double d = golden_difference(run(a, m), line_of(a, answers, n->name), n->name);
+    if (!(d >= 0 && d < 1e-5)) fail_msg("%s: differs by %g", n->name, d);
+    tl_arena_free(a);
+}
+
 static void state_dicts_answer_as_in_pytorch(void **state)
 {
     (void)state;
-    for (int i = 0; i < TL_LEN(networks); i++) {
-        tl_arena *a = tl_arena_new();
-        tl_foreign f;
-        tl_model_conf c;
-        tl_model *m;
-        tl_transfer report;
-        open_weights(a, line_of(a, "state_dicts.tsv", networks[i].name), &f);
-        guess(a, &f, &c, &m, &report);
-        assert_string_equal(m->arch, networks[i].ours);
-        assert_int_equal(c.classes, networks[i].classes);
-        assert_int_equal(report.skipped + (networks[i].classes ? report.fresh : 0), 0);
-        assert_null(strstr(report.text, "not used"));
-        for (int k = 0; !c.classes && k < m->g->n; k++)
-            if (m->g->node[k].block >= 0) m->raw.i = m->answer.i = m->g->output = k;
-        double d = golden_difference(run(a, m), line_of(a, "state_dicts_run.tsv", networks[i].name), networks[i].name);
-        if (!(d >= 0 && d < 1e-5)) fail_msg("%s: differs by %g", networks[i].name, d);
-        tl_arena_free(a);
-    }
+    for (int i = 0; i < TL_LEN(of_pytorch); i++) answers_as(&of_pytorch[i], "state_dicts.tsv", "state_dicts_run.tsv");
+}
+
+static void keras_networks_answer_as_in_keras(void **state)
+{
+    (void)state;
+    for (int i = 0; i < TL_LEN(of_keras); i++) answers_as(&of_keras[i], "keras_nets.tsv", "keras_nets_run.tsv");
 }
 
 static tl_foreign_tensor *tensor_named(const tl_foreign *f, const char *name)
@@ -333,7 +354,8 @@ static void a_network_gets_another_head(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(state_dicts_answer_as_in_pytorch), cmocka_unit_test(weights_fit_other_forms),
+        cmocka_unit_test(state_dicts_answer_as_in_pytorch), cmocka_unit_test(keras_networks_answer_as_in_keras),
+        cmocka_unit_test(weights_fit_other_forms),
         cmocka_unit_test(a_bias_moves_into_batch_norm),     cmocka_unit_test(what_does_not_fit_is_said),
         cmocka_unit_test(networks_match_by_place),          cmocka_unit_test(a_network_gets_another_head),
     };

@@ -224,6 +224,63 @@ static const tl_edit even_pads[] = {
     { 0 },
 };
 
+/* ---- Keras' own networks (keras.applications). They pad as TensorFlow does: at stride 2 on the right and bottom. ---- */
+#define LATE_PADS(node) { NULL, node, "pad=0" }, { NULL, node, "extra=1" }
+static const tl_rule keras_mobilenet_v1_names[] = {
+    { "conv1", "conv1", 0 },             { "conv1_bn", "conv1_bn", 0 },
+    { "conv_dw_#", "conv_dw_#", 0 },     { "conv_dw_#_bn", "conv_dw_#_bn", 0 },
+    { "conv_pw_#", "conv_pw_#", 0 },     { "conv_pw_#_bn", "conv_pw_#_bn", 0 },
+    { "conv_preds", "predictions", 0 },
+    { 0 },
+};
+static const tl_edit keras_mobilenet_v1[] = {
+    { &tl_op_bn, NULL, "eps=1e-3" }, { &tl_op_relu, NULL, "max=6" },
+    LATE_PADS("conv1"), LATE_PADS("conv_dw_2"), LATE_PADS("conv_dw_4"), LATE_PADS("conv_dw_6"), LATE_PADS("conv_dw_12"),
+    { 0 },
+};
+static const tl_rule keras_mobilenet_v2_names[] = {
+    { "Conv1", "conv1", 0 },
+    { "bn_Conv1", "bn_conv1", 0 },
+    { "expanded_conv_depthwise", "expanded_conv_depthwise", 0 },
+    { "expanded_conv_depthwise_BN", "expanded_conv_depthwise_bn", 0 },
+    { "expanded_conv_project", "expanded_conv_project", 0 },
+    { "expanded_conv_project_BN", "expanded_conv_project_bn", 0 },
+    { "block_#_expand", "block_#_expand", 0 },
+    { "block_#_expand_BN", "block_#_expand_bn", 0 },
+    { "block_#_depthwise", "block_#_depthwise", 0 },
+    { "block_#_depthwise_BN", "block_#_depthwise_bn", 0 },
+    { "block_#_project", "block_#_project", 0 },
+    { "block_#_project_BN", "block_#_project_bn", 0 },
+    { "Conv_1", "conv_1", 0 },
+    { "Conv_1_bn", "conv_1_bn", 0 },
+    { "predictions", "predictions", 0 },
+    { 0 },
+};
+static const tl_edit keras_mobilenet_v2[] = {
+    { &tl_op_bn, NULL, "eps=1e-3" }, { &tl_op_relu, NULL, "max=6" },
+    LATE_PADS("conv1"), LATE_PADS("block_1_depthwise"), LATE_PADS("block_3_depthwise"),
+    LATE_PADS("block_6_depthwise"), LATE_PADS("block_13_depthwise"),
+    { 0 },
+};
+static const tl_rule keras_resnet_names[] = {
+    { "conv1_conv", "conv1", 0 },
+    { "conv1_bn", "bn_conv1", 0 },
+    { "conv#_block#_0_conv", "block_#@_conv_shortcut", NTH },
+    { "conv#_block#_0_bn", "block_#@_bn_shortcut", NTH },
+    { "conv#_block#_1_conv", "block_#@_conv_1", NTH }, { "conv#_block#_1_bn", "block_#@_bn_1", NTH },
+    { "conv#_block#_2_conv", "block_#@_conv_2", NTH }, { "conv#_block#_2_bn", "block_#@_bn_2", NTH },
+    { "conv#_block#_3_conv", "block_#@_conv_3", NTH }, { "conv#_block#_3_bn", "block_#@_bn_3", NTH },
+    { "predictions", "predictions", 0 },
+    { 0 },
+};
+static const tl_edit keras_resnet[] = { { &tl_op_bn, NULL, "eps=1.001e-5" }, { 0 } };
+static const tl_rule keras_vgg_names[] = {
+    { "block#_conv#", "block_#@_conv_1", NTH },
+    { "fc1", "fc1", 0 },                 { "fc2", "fc2", 0 },
+    { "predictions", "output_fc", 0 },
+    { 0 },
+};
+
 #define BN        { .bn = true }
 #define TORCH     .center_crop = true, .mode = "imagenet"
 #define TF        .center_crop = true, .mode = "tf"
@@ -246,6 +303,11 @@ static const tl_scheme schemes[] = {
     { "efficientnet_pytorch", "efficientnet_b0", efficientnet_pytorch_names, NULL, BN, TORCH },
     { "timm", "efficientnet_lite0", timm_efficientnet_names, even_pads, BN, TORCH },
     { "efficientnet_lite_pytorch", "efficientnet_lite0", efficientnet_pytorch_names, NULL, BN, TF },
+    { "Keras", "mobilenet_v1", keras_mobilenet_v1_names, keras_mobilenet_v1, BN, .mode = "tf" },
+    { "Keras", "mobilenet_v2", keras_mobilenet_v2_names, keras_mobilenet_v2, BN, .mode = "tf" },
+    { "Keras", "resnet", keras_resnet_names, keras_resnet, { .bn = true, .pooling = true }, .mode = "caffe",
+      .sign = "block_1a_conv_3" },
+    { "Keras", "vgg", keras_vgg_names, NULL, { .bias = true, .pooling = true }, .own_head = true, .mode = "caffe" },
 };
 
 const tl_scheme *tl_scheme_at(int i) { return i < TL_LEN(schemes) ? schemes + i : NULL; }
