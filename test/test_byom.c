@@ -71,6 +71,28 @@ static const char *byom_spec(const char *name, const char *in_model, const char 
                                     SIDE, SIDE, in_model, train_dir, val_dir, in_train));
 }
 
+/* A network with operators that are not known, one of them twice: each is named, with the first node that uses it. */
+static void missing_operators_are_listed(void **state)
+{
+    static const char *const ops[] = { "HardSwish", "Relu", "Gelu", "HardSwish" };
+    static const char *const names[] = { "image", "one", "two", "three", "out" };
+    static const int64_t shape[] = { 1, 3, 8, 8 };
+    (void)state;
+    tl_import_summary s;
+    tl_bytes file;
+    tl_onnx *m = tl_onnx_new(a);
+    ok(tl_onnx_add_value(m, &m->input, names[0], TL_ONNX_FLOAT, 4, shape));
+    ok(tl_onnx_add_value(m, &m->output, names[4], TL_ONNX_FLOAT, 4, shape));
+    for (int i = 0; i < TL_LEN(ops); i++)
+        assert_non_null(tl_onnx_add(m, ops[i], names[i + 1], (const char *[]){ names[i], NULL },
+                                    (const char *[]){ names[i + 1], NULL }));
+    ok(tl_onnx_pack(a, m, &file));
+    ok(tl_file_write(in(place, "missing.onnx"), file.p, file.n));
+    refused(import(in(place, "missing.onnx"), "y.onnx", (tl_import_opts){ 0 }, &s), TL_EUNSUP,
+            ":\n  'one' (HardSwish): this operator is not supported\n"
+            "  'three' (Gelu): this operator is not supported\n  while");
+}
+
 /* Trained, pruned and exported like a built-in one. */
 static void ones_own_network_is_trained(void **state)
 {
@@ -109,6 +131,7 @@ int main(void)
         T(networks_are_imported),
         T(labels_name_the_classes),
         T(what_cannot_be_imported_is_said),
+        T(missing_operators_are_listed),
         T(ones_own_network_is_trained),
     };
     return cmocka_run_group_tests(tests, train_once, tear_down);

@@ -202,6 +202,17 @@ static void damage_is_survived(void **state)
 }
 
 /* Each importer knows its own files and no other's; nobody knows nonsense. */
+/* TorchScript has its code and weights first, so that the name which tells stands only in the list at the end. */
+static void torchscript_is_known(void **state)
+{
+    static uint8_t file[1 << 20] = "PK\3\4";
+    (void)state;
+    assert_false(tl_importer_pytorch.knows((tl_bytes){ file, sizeof file }));
+    memcpy(file + sizeof file - 100, "name/data.pkl", 13);
+    assert_true(tl_importer_pytorch.knows((tl_bytes){ file, sizeof file }));
+    assert_false(tl_importer_pytorch.knows((tl_bytes){ file, sizeof file - 90 }));
+}
+
 static void content_decides(void **state)
 {
     static const struct { const char *file, *format;
@@ -303,7 +314,8 @@ int main(void)
         cmocka_unit_test(wrappers_are_taken_off),           cmocka_unit_test(what_is_no_state_dict_is_refused),
         cmocka_unit_test(broken_safetensors_are_refused),   cmocka_unit_test(dangerous_pickles_are_refused),
         cmocka_unit_test(a_pickle_costs_little),            cmocka_unit_test(damage_is_survived),
-        cmocka_unit_test(content_decides),                  cmocka_unit_test(external_data_stays_in_its_folder),
+        cmocka_unit_test(torchscript_is_known),             cmocka_unit_test(content_decides),
+        cmocka_unit_test(external_data_stays_in_its_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* model.c - put a backbone and a head together. SPDX-License-Identifier: MIT */
 #include "net.h"
 #include "field.h"
+#include "text.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -38,22 +39,31 @@ const char *tl_backbone_name(const tl_backbone *b, char text[32])
     return text;
 }
 
+/* "resnet (n_layers: 10, 18), squeezenet": those of this family, or of all (NULL). Its rows lie together. */
+static void list_backbones(const char *arch, tl_text *t)
+{
+    const tl_backbone *b, *last = NULL;
+    for (int i = 0; (b = tl_backbone_at(i)); i++) {
+        if (arch && strcmp(b->arch, arch)) continue;
+        if (last && !strcmp(last->arch, b->arch)) tl_textf(t, ", %d", b->layers);
+        else tl_textf(t, "%s%s%s", last && last->layers ? ")" : "", last ? ", " : "", b->arch);
+        if ((!last || strcmp(last->arch, b->arch)) && b->layers) tl_textf(t, " (n_layers: %d", b->layers);
+        last = b;
+    }
+    if (last && last->layers) tl_textf(t, ")");
+}
+
 tl_status tl_backbone_find(const char *arch, int layers, const tl_backbone **out)
 {
-    char known[512] = "";
-    size_t n = 0;
+    char known[512];
+    tl_text t = tl_text_on(known, sizeof known);
     bool family = false;
     for (int i = 0; (*out = tl_backbone_at(i)); i++) {
         bool same = !strcmp((*out)->arch, arch);
         if (same && ((*out)->layers == layers || !(*out)->layers)) return TL_OK;
         family |= same;
     }
-    for (int i = 0; tl_backbone_at(i) && n < sizeof known; i++) {
-        const tl_backbone *b = tl_backbone_at(i);
-        if (family && strcmp(b->arch, arch)) continue;
-        char name[32];
-        n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", n ? ", " : "", tl_backbone_name(b, name));
-    }
+    list_backbones(family ? arch : NULL, &t);
     TL_CHECK(!family, TL_ESPEC, "there is no %s with n_layers: %d; available are %s", arch, layers, known);
     return tl_fail(TL_ESPEC, "arch \"%s\" is not available here; available are %s", arch, known);
 }

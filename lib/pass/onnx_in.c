@@ -245,12 +245,28 @@ static tl_status pass_on(reader *r, const tl_onnx_node *n, bool *done)
 
 /* ---- Nodes ---- */
 
+static void no_operator(void) { (void)tl_fail(TL_EUNSUP, "this operator is not supported"); }
+
 /* Networks of other programs may lack the same operator many times: a few of the nodes that use it are enough. */
 static void say_missing(reader *r, const tl_onnx_node *n)
 {
     enum { MOST = 12 };
     if (++r->nmissing <= MOST) tl_textf(&r->missing, "\n  '%s' (%s): %s", n->name, n->op, tl_errmsg());
     if (r->nmissing == MOST + 1) tl_textf(&r->missing, "\n  and others");
+}
+
+/* Of a node behind one that was not understood all that can be told is whether its operator is known; once each. */
+static void judge_operator(reader *r, const tl_onnx_node *n)
+{
+    char mark[80];
+    tl_text t = tl_text_on(mark, sizeof mark);
+    if (is(n, "Constant Identity Cast Shape Gather Unsqueeze Squeeze Slice Reshape Transpose Mul Add Sub Div")) return;
+    for (const tl_op *const *op = tl_ops; *op; op++)
+        if (reads(*op, n->op)) return;
+    tl_textf(&t, "' (%s): ", n->op);
+    if (r->missing.failed || strstr(r->missing.at, mark)) return;
+    no_operator();
+    say_missing(r, n);
 }
 
 static tl_status read_node(reader *r, const tl_onnx_node *n)
@@ -268,7 +284,10 @@ static tl_status read_node(reader *r, const tl_onnx_node *n)
         const char *name = ((const char **)n->in.at)[i];
         if (!name[0]) continue;
         const known *k = look(r, name);
-        if (!k && r->nmissing) return TL_OK; /* it comes from a node that was not understood */
+        if (!k && r->nmissing) { /* it comes from a node that was not understood */
+            judge_operator(r, n);
+            return TL_OK;
+        }
         TL_CHECK(k, TL_EFORMAT, "node '%s' reads '%s', which nothing before it makes", n->name, name);
         v.in[i] = k->constant;
         TL_CHECK(k->value != SIZES && !k->nhwc, TL_EUNSUP, "node '%s' (%s) computes with %s, which is not supported",
@@ -276,7 +295,7 @@ static tl_status read_node(reader *r, const tl_onnx_node *n)
         if (!k->constant) x[nx++].i = k->value;
     }
     if (nx) v.xs = r->g->node[x[0].i].s;
-    tl_fail(TL_EUNSUP, "this operator is not supported");
+    no_operator();
     for (const tl_op *const *op = tl_ops; *op; op++) {
         if (!reads(*op, n->op) || nx < (*op)->min_in || nx > (*op)->max_in) continue;
         tl_status s = try_op(r, *op, &v, x, nx);
@@ -295,8 +314,7 @@ static tl_status read_all(reader *r)
     }
     for (int i = 0; i < m->input.n; i++) TL_TRY(read_input(r, (const tl_onnx_value *)m->input.at + i));
     for (int i = 0; i < m->node.n; i++) TL_TRY(read_node(r, (const tl_onnx_node *)m->node.at + i));
-    TL_CHECK(!r->nmissing, TL_EUNSUP, "%d of the model's %d operations cannot be read:%s", r->nmissing, m->node.n,
-             tl_text_end(&r->missing));
+    TL_CHECK(!r->nmissing, TL_EUNSUP, "the model has operations that cannot be read:%s", tl_text_end(&r->missing));
     TL_CHECK(m->output.n >= 1, TL_EFORMAT, "the model has no output");
     const char *out = ((const tl_onnx_value *)m->output.at)->name;
     const known *k = look(r, out);

@@ -23,11 +23,13 @@ typedef struct {
 static const uint8_t legacy[] = { 0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19 };
 static bool is_legacy(tl_bytes f) { return f.n >= sizeof legacy && !memcmp(f.p, legacy, sizeof legacy); }
 
-/* A zip whose first entries are PyTorch's: they stand at its beginning. */
+/* A zip with PyTorch's entries: state dicts have theirs at the beginning, TorchScript names it in the list at the end. */
 static bool knows(tl_bytes f)
 {
-    size_t n = f.n < 1 << 16 ? f.n : 1 << 16;
-    return is_legacy(f) || (tl_is_zip(f) && memmem(f.p, n, "/data.pkl", 9));
+    static const char name[] = "/data.pkl";
+    size_t n = f.n < 1 << 16 ? f.n : 1 << 16, last = f.n < 1 << 18 ? f.n : 1 << 18;
+    return is_legacy(f) || (tl_is_zip(f) && (memmem(f.p, n, name, strlen(name)) ||
+                                             memmem(f.p + f.n - last, last, name, strlen(name))));
 }
 
 static const tl_zip_entry *find(const reader *r, const char *name)
