@@ -218,7 +218,7 @@ MESSAGE(visualizer, "VisualizerConfig", T, "What the original logs beside number
 static const tl_field train_rows[] = {
     STR(train_dataset_path, "folder of training pictures, one folder per class"),
     STR(val_dataset_path, "folder of validation pictures, the same classes"),
-    STR(pretrained_model_path, "model to start from: an ONNX file that tlc wrote"),
+    STR(pretrained_model_path, "weights or a network to start from: a model of ours, or anything that 'tlc import' reads"),
     MSG(optimizer, optimizer, 0,
         "the optimizer; with neither this nor lr_config, a recipe made for small sets is used"),
     { .name = "optimizer",
