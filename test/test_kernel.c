@@ -1,14 +1,5 @@
-/* test_kernel.c - every vector kernel, for every instruction set of this machine, against plain
- * double-precision loops; the same bits for one, two and three threads. SPDX-License-Identifier:
- * MIT */
-#include "kernel.h"
-#include "rng.h"
-#include <math.h>
-#include <omp.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <string.h>
-#include <cmocka.h>
+/* test_kernel.c - vector kernels: the same bits for one, two and three threads. SPDX-License-Identifier: MIT */
+#include "isa.h"
 
 #define NO_MAX __builtin_inff()
 enum { ACTS = 5, MAPS = 10 };
@@ -21,46 +12,6 @@ static const struct {
     int c;
 } maps[MAPS] = { { 1, 1 },     { 7, 3 },     { 33, 5 },   { 2000, 16 }, { 1031, 17 },
                  { 5000, 24 }, { 129, 255 }, { 70, 257 }, { 1500, 1 },  { 300, 1600 } };
-
-static const tl_kernels *k; /* under test */
-static tl_arena *arena;
-static tl_rng rng;
-
-static float *draw(size_t n, float lo, float hi)
-{
-    float *v = tl_new(arena, float, n);
-    for (size_t i = 0; i < n; i++) v[i] = tl_uniform_in(&rng, lo, hi);
-    return v;
-}
-
-static float *room(size_t n) { return tl_new(arena, float, n); }
-
-static float *copy(const float *v, size_t n) { return memcpy(room(n), v, n * sizeof *v); }
-
-/* Run `call` (which fills out, n floats) with 1, 2 and 3 threads and expect the same bits. */
-#define SAME_BITS(out, n, call)                                                                    \
-    do {                                                                                           \
-        omp_set_num_threads(1);                                                                    \
-        call;                                                                                      \
-        float *one_ = copy(out, n);                                                                \
-        for (int t_ = 2; t_ <= 3; t_++) {                                                          \
-            omp_set_num_threads(t_);                                                               \
-            memset(out, 0xff, (n) * sizeof(float));                                                \
-            call;                                                                                  \
-            assert_memory_equal(out, one_, (n) * sizeof(float));                                   \
-        }                                                                                          \
-    } while (0)
-
-static void expect(const char *what, const float *got, const double *want, size_t n,
-                   double tolerance)
-{
-    double most = 1e-6;
-    for (size_t i = 0; i < n; i++) most = fmax(most, fabs(want[i]));
-    for (size_t i = 0; i < n; i++)
-        if (!(fabs((double)got[i] - want[i]) <= tolerance * most))
-            fail_msg("%s (%s): element %zu of %zu is %g, not %g", what, k->isa, i, n,
-                     (double)got[i], want[i]);
-}
 
 static double act(double x, tl_act a)
 {
@@ -409,7 +360,7 @@ static void depthwise_convolution(void **state)
         }
 }
 
-/* ---- Optimizers and pictures ---- */
+/* ---- Optimizers ---- */
 
 static void optimizers(void **state)
 {
@@ -442,68 +393,6 @@ static void optimizers(void **state)
         }
 }
 
-static void resampling(void **state)
-{
-    (void)state;
-    static const size_t sizes[] = { 1, 15, 16, 48, 1003 };
-    const int32_t one = 1 << TL_WEIGHT_BITS, weights[] = { one / 2, -one / 4, one, one / 3, 7 };
-    for (int i = 0; i < TL_LEN(sizes); i++)
-        for (int taps = 1; taps <= TL_LEN(weights); taps++) {
-            size_t n = sizes[i], stride = n + 5;
-            uint8_t *x = tl_new(arena, uint8_t, stride * TL_LEN(weights)), *y = tl_new(arena, uint8_t, n + 1);
-            for (size_t e = 0; e < stride * TL_LEN(weights); e++) x[e] = (uint8_t)tl_rng_below(&rng, 256);
-            k->weigh(x, stride, weights, taps, y, n);
-            for (size_t e = 0; e < n; e++) {
-                double sum = 0;
-                for (int j = 0; j < taps; j++) sum += (double)weights[j] / one * x[(size_t)j * stride + e];
-                assert_int_equal(y[e], fmin(fmax(floor(sum + 0.5), 0), 255));
-            }
-            assert_int_equal(y[n], 0); /* no byte more */
-        }
-}
-
-static void pictures(void **state)
-{
-    (void)state;
-    static const int order[4] = { 2, 1, 0, 3 };
-    static const float mean[4] = { 103.9f, 116.8f, 123.7f, 7 }, rstd[4] = { 1, 0.5f, 0.017f, 2 };
-    static const size_t pixels[] = { 1, 63, 64, 1001 };
-    for (int i = 0; i < TL_LEN(pixels); i++)
-        for (int c = 1; c <= 4; c++) {
-            size_t n = pixels[i] * (size_t)c;
-            const int *from = order + (c == 1 ? 2 : 0); /* one channel: {0} */
-            uint8_t *x = tl_new(arena, uint8_t, n);
-            float *y = room(n);
-            double *want = tl_new(arena, double, n);
-            for (size_t e = 0; e < n; e++) x[e] = (uint8_t)tl_rng_below(&rng, 256);
-            if (c == 2) continue; /* no such pictures, and {2, 1} is no order of two channels */
-            for (size_t e = 0; e < n; e++) {
-                size_t ch = e % (size_t)c;
-                want[e] =
-                    ((double)x[e - ch + (size_t)from[ch]] - (double)mean[ch]) * (double)rstd[ch];
-            }
-            k->normalize(x, pixels[i], c, from, mean, rstd, y);
-            expect("normalize", y, want, n, 1e-6);
-        }
-}
-
-/* ---- Every instruction set ---- */
-
-static int setup(void **state)
-{
-    (void)state;
-    arena = tl_arena_new();
-    rng = tl_rng_at(7, 0, 0, 0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    tl_arena_free(arena);
-    return 0;
-}
-
 static void dispatch(void **state)
 {
     (void)state;
@@ -515,19 +404,9 @@ static void dispatch(void **state)
 
 int main(void)
 {
-    static const char *const isa[] = { "base", "avx2", "avx512" };
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(stats), TEST(apply), TEST(gradient), TEST(elementwise),
-        TEST(sums), TEST(keeps_nan), TEST(pooling), TEST(global),
-        TEST(depthwise_convolution), TEST(optimizers), TEST(resampling), TEST(pictures), TEST(dispatch),
+        TEST(stats), TEST(apply), TEST(gradient), TEST(elementwise), TEST(sums), TEST(keeps_nan), TEST(pooling),
+        TEST(global), TEST(depthwise_convolution), TEST(optimizers), TEST(dispatch),
     };
-    int failed = 0;
-    for (int i = 0; i < TL_LEN(isa); i++) {
-        k = tl_kernel_for(isa[i]);
-        if (k) failed += cmocka_run_group_tests_name(isa[i], tests, NULL, NULL);
-        else
-            print_message("%s: not on this processor, skipped\n", isa[i]);
-    }
-    return failed;
+    RUN_FOR_EVERY_ISA(tests);
 }

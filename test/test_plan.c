@@ -1,36 +1,9 @@
 /* test_plan.c - plans: sharing of memory, absorption, freezing, threads, failure. SPDX-License-Identifier: MIT */
-#include "support.h"
-#include "plan.h"
+#include "nets.h"
 #include <malloc.h>
 #include <stdio.h>
 
 /* ---- Networks --------------------------------------------------------------------------------- */
-
-/* A bit of everything: fan-out to three readers, sums, a concat, a value read by the loss and the answer. */
-static tl_val small_net(tl_graph *g, int size)
-{
-    tl_val x = OP(g, "image", input, NO_INPUT, 3, size, size), a, b, c;
-    x = OP(g, "conv1", conv2d, IN(x), .out = 16, .pad = 1, .nobias = true);
-    x = OP(g, "bn1", bn, IN(x), 0);
-    x = OP(g, "relu1", relu, IN(x), 0);
-    a = OP(g, "conv2", conv2d, IN(x), .out = 16, .pad = 1);
-    a = OP(g, "relu2", relu, IN(a), .slope = 0.1f);
-    b = OP(g, "dw", conv2d, IN(x), .out = 16, .groups = 16, .pad = 1);
-    b = OP(g, "bn2", bn, IN(b), 0);
-    c = OP(g, "bn2_relu", relu, IN(b), 0); /* which must not be absorbed: the sum reads bn2 as it is */
-    c = OP(g, "some", add, IN(a, c), 0);
-    c = OP(g, "sum", add, IN(c, b), 0);
-    c = OP(g, "sum_relu", relu, IN(c), .max = 6);
-    c = OP(g, "twice", add, IN(c, c), 0);
-    x = OP(g, "concat", concat, IN(c, x, a), 0);
-    x = OP(g, "pool", maxpool, IN(x), .k = 3, .stride = 2, .pad = 1);
-    x = OP(g, "drop", dropout, IN(x), .rate = 0.2f);
-    x = OP(g, "conv3", conv2d, IN(x), .out = 24, .pad = 1, .stride = 2);
-    x = OP(g, "bn3", bn, IN(x), 0);
-    x = OP(g, "relu3", relu, IN(x), 0);
-    x = OP(g, "gap", gap, IN(x), 0);
-    return OP(g, "scores", dense, IN(x), .out = 4);
-}
 
 /* Without convolution: all of it is ours, and promised to be the same at any number of threads. */
 static tl_val own_kernels(tl_graph *g)
@@ -49,12 +22,6 @@ static tl_val own_kernels(tl_graph *g)
     return OP(g, "gap", gap, IN(x), 0);
 }
 
-static tl_val add_loss(tl_graph *g, tl_val raw)
-{
-    tl_val target = OP(g, "target", input, NO_INPUT, .c = tl_channels(g, raw));
-    return OP(g, "loss", softmax_ce, IN(raw, target), 0);
-}
-
 static tl_plan *training_plan(tl_arena *a, const tl_graph *g, int batch, bool keep_all)
 {
     tl_val *all = tl_new(a, tl_val, g->n);
@@ -67,15 +34,6 @@ static tl_plan *training_plan(tl_arena *a, const tl_graph *g, int batch, bool ke
         if (!g->node[i].nx) fill(p->io[i].y.f, tl_count(p->io[i].y.s), (uint64_t)++input);
     p->seed = 7;
     return p;
-}
-
-static tl_graph *small_training(tl_arena *a)
-{
-    tl_graph *g = tl_graph_new(a);
-    add_loss(g, small_net(g, 16));
-    ok(g->status);
-    ok(randomize(g, 3));
-    return g;
 }
 
 static void step(tl_plan *p)
@@ -196,78 +154,6 @@ static void absorbed_inference_is_unabsorbed_inference(void **state)
                      q->bytes);
         tl_arena_free(a);
     }
-}
-
-/* A plan whose image is noise, run twice: the second finds what the first left in memory. */
-static tl_plan *inferred(tl_arena *a, const tl_model *m, const tl_plan_conf *c)
-{
-    tl_plan *p;
-    ok(tl_plan_new(m->g, a, c, &p));
-    tl_tensor image = tl_plan_value(p, m->image);
-    assert_int_equal(image.s.n, c->batch);
-    fill(image.f, tl_count(image.s), 1);
-    for (int run = 0; run < 2; run++) ok(tl_plan_forward(p));
-    return p;
-}
-
-/* A front of any length changes no answer, nor a value kept on either side. */
-static void pictures_one_by_one_give_the_answers_of_all_at_once(void **state)
-{
-    (void)state;
-    static const size_t caches[] = { 1, 300 << 10, 1 << 20 };
-    const tl_backbone *b;
-    tl_dnn_threads(2);
-    for (int i = 0; (b = tl_backbone_at(i)); i++) {
-        if (b->layers > 50) continue;
-        tl_arena *a = tl_arena_new();
-        tl_model *m;
-        ok(random_model(a, b, &(tl_backbone_conf){ .bn = true }, 64, &m));
-        const tl_val keep[] = { { m->g->n / 5 }, { m->g->n / 2 }, m->raw };
-        tl_plan_conf c = { .batch = 6, .constant = true, .keep = keep, .nkeep = TL_LEN(keep), .cache = SIZE_MAX };
-        tl_plan *whole = inferred(a, m, &c);
-        assert_int_equal(whole->lanes->n, 0);
-        for (int r = 0; r < TL_LEN(caches); r++) {
-            c.cache = caches[r];
-            tl_plan *p = inferred(a, m, &c);
-            assert_int_equal(p->lanes->n, 2);
-            assert_true(p->nforward < whole->nforward);
-            for (int k = 0; k < TL_LEN(keep); k++) {
-                double d = difference(tl_plan_value(whole, keep[k]), tl_plan_value(p, keep[k]));
-                if (!(d < 1e-5)) fail_msg("%s, cache %zu, value %d: off by %g", m->arch, c.cache, keep[k].i, d);
-            }
-        }
-        tl_arena_free(a);
-    }
-    tl_dnn_threads(0);
-}
-
-/* Where a picture's result depends on the others, and where threads would wait for the last one. */
-static void pictures_stay_together_where_they_must(void **state)
-{
-    (void)state;
-    tl_arena *a = tl_arena_new();
-    tl_graph *g = small_training(a);
-    const int loss = tl_graph_find(g, "loss");
-    tl_plan *p, *q;
-    tl_plan_conf c = { .batch = 8, .keep = &(tl_val){ loss }, .nkeep = 1, .cache = 1 };
-    tl_dnn_threads(2);
-    ok(tl_plan_new(g, a, &c, &p));
-    c.cache = SIZE_MAX;
-    ok(tl_plan_new(g, a, &c, &q));
-    for (int i = 0; i < g->n; i++)
-        if (!g->node[i].nx) {
-            fill(tl_plan_value(p, (tl_val){ i }).f, tl_count(tl_plan_value(p, (tl_val){ i }).s), 1);
-            fill(tl_plan_value(q, (tl_val){ i }).f, tl_count(tl_plan_value(q, (tl_val){ i }).s), 1);
-        }
-    ok(tl_plan_forward(p));
-    ok(tl_plan_forward(q));
-    assert_true(p->lanes->n > 0 && p->lanes->front.n < loss);
-    assert_true(difference(tl_plan_value(q, c.keep[0]), tl_plan_value(p, c.keep[0])) < 1e-5);
-    c = (tl_plan_conf){ .batch = 3, .cache = 1 };
-    ok(tl_plan_new(g, a, &c, &p));
-    assert_int_equal(p->lanes->n, 0);
-    tl_dnn_threads(0);
-    tl_arena_free(a);
 }
 
 /* A network of 4 channels in a line of text, node by node: image 0, then cN, a convolution of node N, rN, its relu,
@@ -513,8 +399,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shared_memory_gives_the_gradients_of_unshared),
         cmocka_unit_test(absorbed_inference_is_unabsorbed_inference),
-        cmocka_unit_test(pictures_one_by_one_give_the_answers_of_all_at_once),
-        cmocka_unit_test(pictures_stay_together_where_they_must),
         cmocka_unit_test(sums_go_into_convolutions_where_memory_allows),
         cmocka_unit_test(a_step_depends_on_its_input_only),
         cmocka_unit_test(running_allocates_nothing),

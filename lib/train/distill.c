@@ -103,10 +103,10 @@ tl_status tl_distill_targets(tl_distill *d, const tl_plan *student, tl_val image
     for (int i = 0; i < d->n; i++) {
         const pair *p = &d->pair[i];
         tl_tensor from = tl_plan_value(d->plan, p->from), to = tl_plan_value(student, p->target);
-        size_t pixels = tl_count(to.s) / (size_t)to.s.c;
+        size_t pixels = tl_count(to.s) / (size_t)to.s.c, c = (size_t)to.s.c;
+#pragma omp parallel for if (pixels > 4096)
         for (size_t at = 0; at < pixels; at++)
-            for (int k = 0; k < to.s.c; k++)
-                to.f[at * (size_t)to.s.c + (size_t)k] = from.f[at * (size_t)from.s.c + (size_t)p->channel[k]];
+            for (size_t k = 0; k < c; k++) to.f[at * c + k] = from.f[at * (size_t)from.s.c + (size_t)p->channel[k]];
     }
     return TL_OK;
 }
