@@ -139,9 +139,9 @@ static void absorb(planner *q)
 
 static tl_op_kernel choose(const tl_op *op, const tl_io *io)
 {
-    for (const tl_op_kernel *k = op->kernels; k && k->name; k++)
-        if (k->fits(io)) return *k;
-    return (tl_op_kernel){ op->name, NULL, op->setup, op->forward, op->backward };
+    for (const tl_op_kernel *const *k = op->kernels; k && *k; k++)
+        if ((*k)->fits(io)) return **k;
+    return (tl_op_kernel){ op->name, NULL, op->setup, op->forward, op->backward, 0 };
 }
 
 static tl_status setup(planner *q, size_t *scratch)

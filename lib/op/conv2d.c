@@ -3,8 +3,11 @@
  *   y[n,o,i,j] = b[o] + sum over (c,u,v) of w[o,c,u,v] * x[n, c, i*stride + u*dilation - pad, ...]
  *
  * `pad` zeros lie before each row and column, pad + extra after it: extra = 1 with pad = 0 is how TensorFlow pads
- * a 3x3 window of stride 2 on even sizes. */
-#include "ops.h"
+ * a 3x3 window of stride 2 on even sizes.
+ *
+ * Here: what a convolution is, and how oneDNN computes any of them. Kernels of our own are a file each, conv2d_*.c, in
+ * the order of conv2d.h. */
+#include "conv2d.h"
 
 static const tl_field fields[] = {
     TL_F(tl_conv2d, out, TL_INT, 0, 1, 1 << 20, "output channels"),
@@ -60,40 +63,8 @@ static tl_status backward(tl_io *io)
     return TL_OK;
 }
 
-/* ---- Depthwise 3x3 in training: a kernel of our own, which makes both gradients in one pass ---- */
-
-static bool depthwise_fits(const tl_io *io)
-{
-    const tl_conv2d *a = io->attr;
-    return io->train && a->nobias && !tl_act_on(io->act) && io->want_dw && io->want_dx[0] &&
-           tl_dw_fits(a->k, a->stride, a->dilation, a->groups, io->x[0].s.c, a->out);
-}
-
-static tl_status depthwise_setup(tl_io *io)
-{
-    io->scratch_bytes = tl_kernel()->dw_scratch(io->x[0].s, io->y.s) * sizeof(float);
-    return TL_OK;
-}
-
-static tl_status depthwise_forward(tl_io *io)
-{
-    const tl_conv2d *a = io->attr;
-    tl_kernel()->dw(io->x[0].f, io->x[0].s, io->y.s, a->stride, a->pad, io->p[0].w, io->y.f, io->scratch);
-    return TL_OK;
-}
-
-static tl_status depthwise_backward(tl_io *io)
-{
-    const tl_conv2d *a = io->attr;
-    tl_kernel()->dw_grad(io->x[0].f, io->dy.f, io->x[0].s, io->y.s, a->stride, a->pad, io->p[0].w, io->dx[0].f,
-                         io->p[0].g, io->scratch);
-    return TL_OK;
-}
-
-static const tl_op_kernel kernels[] = {
-    { "depthwise", depthwise_fits, depthwise_setup, depthwise_forward, depthwise_backward },
-    { 0 },
-};
+#define ROW(name) &tl_conv2d_##name,
+static const tl_op_kernel *const kernels[] = { TL_CONV2D_KERNELS(ROW) NULL };
 
 /* ---- The rest ---- */
 

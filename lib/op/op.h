@@ -54,6 +54,18 @@ typedef enum { TL_INT8_NONE, TL_INT8_SAME_SCALE, TL_INT8_COMPUTES } tl_int8;
 enum { TL_SAVES_X = 1, TL_SAVES_Y = 2 };          /* what backward reads besides dy and parameters */
 enum { TL_ACT_INFER = 1, TL_ACT_TRAIN = 2 };      /* when an op honours io->act */
 
+/* A batch norm in training whose neighbors do part of its work (kernel.h): which part, the plan says; what they need to
+ * know the batch norm puts here in its own forward and backward. */
+typedef struct {
+    bool summed;                /* the convolution before it makes `sums` in forward */
+    bool through;               /* the one after it reads z through `norm`; backward it gates its dx and makes grad_sums */
+    bool undone;                /* the one before it reads the gradient through `undo` */
+    tl_sums      sums, grad_sums; /* parts and memory: set up by whoever makes them */
+    tl_norm      norm;
+    tl_norm_grad undo;
+} tl_link;
+enum { TL_CAN_SUM = 1, TL_CAN_READ_THROUGH = 2, TL_CAN_UNDO = 4 }; /* what a kernel can do for a batch norm */
+
 struct tl_io;
 /* One way to compute an operation. Which one is best may depend on the shapes, on whether a plan trains, and on which
  * gradients it wants: `fits` knows, and the plan asks when it is made. */
@@ -63,6 +75,7 @@ typedef struct tl_op_kernel {
     tl_status (*setup)(struct tl_io *io);             /* optional */
     tl_status (*forward)(struct tl_io *io);
     tl_status (*backward)(struct tl_io *io);          /* optional: no gradient passes */
+    unsigned    can;                                  /* TL_CAN_*: for in and out links */
 } tl_op_kernel;
 
 /* Everything an operation sees while it runs. */
@@ -78,6 +91,7 @@ typedef struct tl_io {
     bool        fixed_stats;        /* use running statistics although training */
     bool        want_dx[TL_MAX_IN], want_dw; /* known at setup: which gradients will be asked for */
     bool        constant;           /* weights stay as they are for the life of the plan */
+    tl_link    *in, *out, *own;     /* of the batch norm before x[0], of the one after y, of this one; NULL: it works alone */
     uint64_t    seed;               /* of this node in this step; for dropout */
     tl_op_kernel kernel;            /* the chosen one */
     void       *state;              /* set by setup, lives as long as the plan */
@@ -109,7 +123,7 @@ typedef struct tl_op {
     tl_status     (*setup)(tl_io *io);                /* optional; this and the next two are the kernel for all cases */
     tl_status     (*forward)(tl_io *io);
     tl_status     (*backward)(tl_io *io);             /* optional: no gradient passes */
-    const tl_op_kernel *kernels;                      /* for special cases, best first, ended by an empty row */
+    const tl_op_kernel *const *kernels;               /* for special cases, best first, ended by NULL */
     double        (*macs)(const void *attr, tl_shape x, tl_shape y); /* multiply-accumulates; optional: few */
     unsigned        saves;
     unsigned        takes_act;                        /* TL_ACT_*: forward (and backward) honour io->act */
@@ -119,6 +133,7 @@ typedef struct tl_op {
     tl_act        (*is_act)(const void *attr);        /* this op is nothing but that activation */
     bool            is_sum;                           /* this op is nothing but x[0] + x[1] */
     bool            takes_sum;                        /* outside training forward honors io->add */
+    bool            is_norm;                          /* a batch norm, which honors io->own */
     bool            is_product;                       /* this op is nothing but x[0] * x[1] */
     const struct tl_op *self_gate;                    /* this op is x[0] times that op of x[0]: ONNX has two nodes for it */
     /* Outside training this op is nothing but y = x*a + b per channel: give a and b (c values each). */

@@ -1,0 +1,34 @@
+/* conv2d_depthwise.c - a depthwise 3x3 convolution in training. SPDX-License-Identifier: MIT
+ *
+ * A kernel of our own, which makes both gradients in one pass. */
+#include "conv2d.h"
+
+static bool fits(const tl_io *io)
+{
+    const tl_conv2d *a = io->attr;
+    return io->train && a->nobias && !tl_act_on(io->act) && io->want_dw && io->want_dx[0] &&
+           tl_dw_fits(a->k, a->stride, a->dilation, a->groups, io->x[0].s.c, a->out);
+}
+
+static tl_status setup(tl_io *io)
+{
+    io->scratch_bytes = tl_kernel()->dw_scratch(io->x[0].s, io->y.s) * sizeof(float);
+    return TL_OK;
+}
+
+static tl_status forward(tl_io *io)
+{
+    const tl_conv2d *a = io->attr;
+    tl_kernel()->dw(io->x[0].f, io->x[0].s, io->y.s, a->stride, a->pad, io->p[0].w, io->y.f, io->scratch);
+    return TL_OK;
+}
+
+static tl_status backward(tl_io *io)
+{
+    const tl_conv2d *a = io->attr;
+    tl_kernel()->dw_grad(io->x[0].f, io->dy.f, io->x[0].s, io->y.s, a->stride, a->pad, io->p[0].w, io->dx[0].f,
+                         io->p[0].g, io->scratch);
+    return TL_OK;
+}
+
+const tl_op_kernel tl_conv2d_depthwise = { "depthwise", fits, setup, forward, backward, 0 };
