@@ -58,11 +58,11 @@ enum { TL_ACT_INFER = 1, TL_ACT_TRAIN = 2 };      /* when an op honours io->act 
  * know the batch norm puts here in its own forward and backward. */
 typedef struct {
     bool summed;                /* the convolution before it makes `sums` in forward */
-    bool through;               /* the one after it reads z through `norm`; backward it gates its dx and makes grad_sums */
+    bool through;               /* the one after it reads z through `read`; backward it gates its dx and makes grad_sums */
     bool undone;                /* the one before it reads the gradient through `undo` */
-    tl_sums      sums, grad_sums; /* parts and memory: set up by whoever makes them */
-    tl_norm      norm;
-    tl_norm_grad undo;
+    tl_sums    sums, grad_sums; /* parts and memory: set up by whoever makes them */
+    tl_bn_read read;
+    tl_bn_undo undo;
 } tl_link;
 enum { TL_CAN_SUM = 1, TL_CAN_READ_THROUGH = 2, TL_CAN_UNDO = 4 }; /* what a kernel can do for a batch norm */
 
