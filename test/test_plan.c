@@ -334,6 +334,44 @@ static void frozen_layers_cost_no_backward(void **state)
     tl_arena_free(a);
 }
 
+typedef struct { const tl_plan *p; float *seen; size_t ready; } watcher;
+
+static tl_status note_ready(void *ctx, size_t ready)
+{
+    watcher *w = ctx;
+    assert_in_range(ready, w->ready, w->p->ngrads);
+    memcpy(w->seen + w->ready, w->p->grads + w->ready, (ready - w->ready) * sizeof(float));
+    w->ready = ready;
+    return w->ready == w->p->ngrads ? TL_EIO : TL_OK; /* an error is passed on */
+}
+
+/* What is said to be final is, and in the end that is everything. */
+static void gradients_are_final_when_they_are_said_to_be(void **state)
+{
+    (void)state;
+    tl_arena *a = tl_arena_new();
+    tl_graph *g = small_training(a);
+    tl_plan *p;
+    tl_plan_conf conf = { .batch = 2, .train = true, .loss = { tl_graph_find(g, "loss") } };
+    ok(tl_plan_new(g, a, &conf, &p));
+    for (int i = 0; i < g->n; i++)
+        if (!g->node[i].nx) fill(p->io[i].y.f, tl_count(p->io[i].y.s), 1);
+    watcher w = { p, tl_new(a, float, p->ngrads), 0 };
+    p->after = note_ready;
+    p->after_ctx = &w;
+    ok(tl_plan_forward(p));
+    assert_int_equal(tl_plan_backward(p), TL_EIO);
+    assert_int_equal(w.ready, p->ngrads);
+    assert_memory_equal(w.seen, p->grads, p->ngrads * sizeof(float));
+    TL_EACH_PARAM(g, i, k) {
+        const tl_param *q = &p->io[i].p[k];
+        if (!q->g) continue;
+        assert_in_range(q->g - p->grads, 0, p->ngrads - tl_dims_count(q->dims));
+        assert_int_equal((uintptr_t)q->g % 64, 0);
+    }
+    tl_arena_free(a);
+}
+
 static void profiling_counts_time(void **state)
 {
     (void)state;
@@ -405,6 +443,7 @@ int main(void)
         cmocka_unit_test(threads_change_no_bit),
         cmocka_unit_test(four_pictures_are_learned_by_heart),
         cmocka_unit_test(frozen_layers_cost_no_backward),
+        cmocka_unit_test(gradients_are_final_when_they_are_said_to_be),
         cmocka_unit_test(profiling_counts_time),
         cmocka_unit_test(running_out_of_memory_is_an_error_anywhere),
     };

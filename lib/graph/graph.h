@@ -84,6 +84,11 @@ typedef struct tl_plan {
     struct tl_lanes *lanes;     /* what computes the front of the network, if that is split off */
     int             nforward, nbackward;
     size_t          bytes;      /* of the shared block: values, gradients, scratch */
+    float          *grads;      /* of all parameters, in the order in which backward finishes them: io[i].p[k].g lie in it */
+    size_t          ngrads;     /* floats in it */
+    tl_status     (*after)(void *ctx, size_t ready); /* called after each step of backward, when not NULL: the first
+                                 * `ready` floats of grads are final */
+    void           *after_ctx;
     uint64_t        seed;       /* of the current step, for dropout */
     double         *seconds;    /* per node, forward then backward (2n), when not NULL: where time goes */
 } tl_plan;

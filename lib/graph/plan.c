@@ -33,12 +33,14 @@ typedef struct {
     int  *y, *dy;                                  /* per node: its buffers, -1: none */
     int (*sum)[TL_MAX_IN];                         /* per node and input: buffer of a gradient that is added, -1 */
     tl_list buf;                                   /* buffer */
+    size_t grads;                                  /* floats that the parameters' gradients fill so far */
 } planner;
 
 static int forward_time(int i) { return i; }
 static int backward_time(const planner *q, int i) { return 2 * q->g->n - 1 - i; }
 static int source(const planner *q, int i, int k) { return q->root[q->g->node[i].x[k]]; }
 static buffer *buf(const planner *q, int b) { return (buffer *)q->buf.at + b; }
+static size_t padded(size_t floats) { return (floats + 15) & ~(size_t)15; } /* each gradient begins at 64 bytes */
 
 static tl_status shapes(planner *q)
 {
@@ -159,7 +161,7 @@ static tl_status setup(planner *q, size_t *scratch)
             if (!io->want_dw || !n || d->op->param[k].stat) continue;
             TL_CHECK(!p->frozen, TL_EUNSUP, "%s.%s is frozen, other parameters of %s are not", d->name,
                      d->op->param[k].name, d->name);
-            TL_NEW(p->g = tl_new(q->p->arena, float, n));
+            q->p->ngrads += padded(n);
         }
         io->kernel = choose(d->op, io);
         tl_status s = io->kernel.setup ? io->kernel.setup(io) : TL_OK;
@@ -269,11 +271,25 @@ static tl_status place(planner *q, size_t *total)
     return TL_OK;
 }
 
+/* Gradients of parameters lie in one block in the order in which backward finishes them, so that what is finished
+ * is always its front. */
+static void bind_gradients(planner *q, int i)
+{
+    const tl_node *d = &q->g->node[i];
+    for (int k = 0; q->p->io[i].want_dw && k < TL_MAX_PARAM && d->op->param[k].name; k++) {
+        tl_param *p = &q->p->io[i].p[k];
+        if (d->op->param[k].stat || !tl_dims_count(p->dims)) continue;
+        p->g = q->p->grads + q->grads;
+        q->grads += padded(tl_dims_count(p->dims));
+    }
+}
+
 static void bind_backward(planner *q, char *base, int i, tl_step *step)
 {
     const tl_node *d = &q->g->node[i];
     tl_io *io = &q->p->io[i];
-    *step = (tl_step){ .node = i };
+    bind_gradients(q, i);
+    *step = (tl_step){ .node = i, .grads = q->grads };
     for (int k = 0; k < d->nx; k++) {
         int r = source(q, i, k);
         if (!io->want_dx[k]) continue;
@@ -294,6 +310,7 @@ static tl_status bind(planner *q, size_t scratch)
     TL_NEW(base);
     TL_NEW(p->forward = tl_new(p->arena, int, n));
     TL_NEW(p->backward = tl_new(p->arena, tl_step, n));
+    TL_NEW(p->grads = tl_new(p->arena, float, p->ngrads));
     for (int i = 0; i < n; i++) {
         tl_io *io = &p->io[i];
         if (runs(q, i)) {

@@ -4,8 +4,9 @@
 #include "graph.h"
 
 typedef struct tl_sum { const float *from; float *to; size_t n; } tl_sum; /* to += from */
-/* One node's backward, then the gradients that go to values which already have one. */
-typedef struct tl_step { int node, nadd; tl_sum add[TL_MAX_IN]; } tl_step;
+/* One node's backward, then the gradients that go to values which already have one. After it so many floats of the
+ * plan's `grads`, from the front, are final. */
+typedef struct tl_step { int node, nadd; tl_sum add[TL_MAX_IN]; size_t grads; } tl_step;
 
 /* The front of a network that infers: a plan for one picture per thread. What remains is a plan for the whole batch. */
 typedef struct tl_lanes {

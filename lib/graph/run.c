@@ -36,6 +36,7 @@ tl_status tl_plan_backward(tl_plan *p)
         if (s) return tl_note(s, "differentiating %s", p->g->node[step->node].name);
         for (int k = 0; k < step->nadd; k++) tl_kernel()->accumulate(step->add[k].from, step->add[k].n, step->add[k].to);
         if (p->seconds) p->seconds[p->g->n + step->node] += now() - start;
+        if (p->after) TL_TRY(p->after(p->after_ctx, step->grads));
     }
     return TL_OK;
 }
