@@ -47,7 +47,7 @@ static tl_status evaluate(tl_arena *a, const source *s, const tl_model *m,
     TL_TRY(tl_loader_new(a, d, &conf, &load));
     TL_TRY(tl_confusion_init(a, classes.n, s->top_k, &c));
     double start = tl_now();
-    TL_TRY(tl_evaluate(plan, m, d, load, &c, NULL, NULL));
+    TL_TRY(tl_evaluate(plan, NULL, m, d, load, &c, NULL, NULL));
     double spent = tl_now() - start;
     TL_TRY(tl_unreadable_report(a, (const tl_loader *[]){ load }, 1, o->results_dir, l,
                                 &out->unreadable));

@@ -79,7 +79,7 @@ static tl_status folder(tl_arena *a, const tl_model *m, const tl_list *classes,
     TL_TRY(tl_loader_new(a, &d, &conf, &load));
     TL_TRY(tl_confusion_init(a, classes->n, 1, &c));
     double start = tl_now();
-    TL_TRY(tl_evaluate(plan, m, &d, load, &c, row, &w));
+    TL_TRY(tl_evaluate(plan, NULL, m, &d, load, &c, row, &w));
     double spent = tl_now() - start;
     const char *dir = o->results_dir ? o->results_dir : ".", *text = tl_text_end(&csv);
     *out = (tl_inference){ .pictures = (int)c.n,

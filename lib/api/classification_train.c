@@ -140,7 +140,9 @@ static tl_status open_teacher(job *j)
     return tl_model_note(j->model, "learns from %s", tl_path_base(t->teacher_model_path));
 }
 
-/* As in the original: frozen blocks keep their convolutions; batch norm's statistics are the recipe's matter. */
+/* As in the original: frozen blocks keep their convolutions; batch norm's statistics are the recipe's matter. But with freeze_bn
+ * their gamma and beta are frozen, too: where the original trains on these, nothing is frozen in truth, for all of the network
+ * must be differentiated and no feature stays as it is. */
 static void freeze(job *j)
 {
     tl_graph *g = j->model->g;
@@ -149,7 +151,8 @@ static void freeze(job *j)
         tl_node *d = &g->node[i];
         if (d->op->is_scale) d->fixed_stats = j->recipe.fixed_stats;
         for (int k = 0; k < TL_MAX_PARAM; k++)
-            for (int b = 0; b < blocks->n && !d->op->is_scale; b++) d->p[k].frozen |= d->block == ((int *)blocks->at)[b];
+            for (int b = 0; b < blocks->n && (j->spec->model->freeze_bn || !d->op->is_scale); b++)
+                d->p[k].frozen |= d->block == ((int *)blocks->at)[b];
     }
 }
 

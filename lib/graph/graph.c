@@ -137,6 +137,16 @@ tl_status tl_node_keep(tl_graph *g, int i, const int *kept)
     return TL_OK;
 }
 
+tl_status tl_node_cut(tl_graph *g, tl_arena *a, int i)
+{
+    const tl_node *d = &g->node[i];
+    tl_input *attr = tl_new(a, tl_input, 1);
+    TL_NEW(attr);
+    *attr = (tl_input){ d->s.c, d->s.h, d->s.w };
+    g->node[i] = (tl_node){ .op = &tl_op_input, .name = d->name, .attr = attr, .s = d->s, .block = d->block };
+    return TL_OK;
+}
+
 tl_status tl_graph_copy(const tl_graph *g, tl_arena *a, tl_graph **out)
 {
     tl_graph *c = tl_graph_new(a);

@@ -43,6 +43,8 @@ double    tl_graph_macs(const tl_graph *g);                         /* multiply-
 int       tl_graph_output(const tl_graph *g);
 /* Note which channels of the whole network are left in node i (tl_node.kept); they are copied. NULL: all. */
 tl_status tl_node_keep(tl_graph *g, int i, const int *kept);
+/* From now on node i is an input of the shape it had (attributes in a): what it was computed from may stay behind. */
+tl_status tl_node_cut(tl_graph *g, tl_arena *a, int i);
 /* A deep copy into a: nodes keep their numbers, parameters their values. */
 tl_status tl_graph_copy(const tl_graph *g, tl_arena *a, tl_graph **out);
 tl_status tl_graph_dump(const tl_graph *g, tl_arena *a, const char **text); /* one line a node */

@@ -83,14 +83,11 @@ static tl_status split(tl_lanes *l, const tl_graph *g, tl_arena *a, const tl_pla
     memcpy(l->rest.node, g->node, (size_t)g->n * sizeof *g->node);
     trace(g, c, end, live, handed);
     for (int i = 0; i < end; i++) {
-        tl_node *d = &l->rest.node[i];
-        if (live[i] && !d->nx) l->in[l->nin++].i = i;
-        if (!handed[i] || !d->nx) continue;
+        const bool given = !g->node[i].nx;
+        if (live[i] && given) l->in[l->nin++].i = i;
+        if (!handed[i] || given) continue;
         l->out[l->nout++].i = i;
-        tl_input *attr = tl_new(a, tl_input, 1);
-        TL_NEW(attr);
-        *attr = (tl_input){ d->s.c, d->s.h, d->s.w };
-        *d = (tl_node){ .op = &tl_op_input, .name = d->name, .attr = attr, .s = d->s, .block = d->block };
+        TL_TRY(tl_node_cut(&l->rest, a, i));
     }
     return TL_OK;
 }

@@ -1,6 +1,5 @@
 /* evaluate.c - run a model over labeled pictures. SPDX-License-Identifier: MIT */
 #include "train.h"
-#include <string.h>
 
 static tl_status count(const tl_dataset *d, const tl_batch *b, const float *p, int classes,
                        tl_confusion *out, tl_status (*each)(void *ctx, const tl_prediction *p),
@@ -15,17 +14,18 @@ static tl_status count(const tl_dataset *d, const tl_batch *b, const float *p, i
     return TL_OK;
 }
 
-tl_status tl_evaluate(tl_plan *plan, const tl_model *m, const tl_dataset *d, tl_loader *l,
-                      tl_confusion *out, tl_status (*each)(void *ctx, const tl_prediction *p),
+tl_status tl_evaluate(tl_plan *plan, const tl_trunk *trunk, const tl_model *m, const tl_dataset *d,
+                      tl_loader *l, tl_confusion *out, tl_status (*each)(void *ctx, const tl_prediction *p),
                       void *ctx)
 {
-    tl_tensor x = tl_plan_value(plan, m->image), y = tl_plan_value(plan, m->answer);
+    const tl_trunk none = { .cut = m->image };
+    tl_tensor y = tl_plan_value(plan, m->answer);
     const tl_batch *b;
     TL_TRY(tl_loader_start(l, 0, 0));
     for (;;) {
         TL_TRY(tl_loader_next(l, &b));
         if (!b) return TL_OK;
-        memcpy(x.f, b->x, tl_count(x.s) * sizeof(float));
+        TL_TRY(tl_trunk_feed(trunk ? trunk : &none, b->x, plan));
         TL_TRY(tl_plan_forward(plan));
         TL_TRY(count(d, b, y.f, y.s.c, out, each, ctx));
     }

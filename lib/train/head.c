@@ -27,17 +27,16 @@ bool tl_head_fits(const tl_model *m)
 typedef struct { int n, room, width, classes; float *x, *t; } table; /* n rows (there is room for more) of features and of targets */
 
 /* One pass over the pictures: their features and targets, added to out. */
-static tl_status gather_view(tl_plan *plan, const tl_model *m, tl_loader *load, int view, int views, const tl_listener *l, table *out)
+static tl_status gather_view(const tl_front *front, tl_loader *load, int view, int views, const tl_listener *l, table *out)
 {
-    tl_tensor x = tl_plan_value(plan, m->image), y = tl_plan_value(plan, features_of(m));
     const tl_batch *b;
+    const float *features;
     TL_TRY(tl_loader_start(load, view, 0));
     for (;;) {
         TL_TRY(tl_loader_next(load, &b));
         if (!b) return TL_OK;
-        memcpy(x.f, b->x, tl_count(x.s) * sizeof(float));
-        TL_TRY(tl_plan_forward(plan));
-        memcpy(out->x + (size_t)out->n * (size_t)out->width, y.f, (size_t)(b->n * out->width) * sizeof(float));
+        TL_TRY(tl_front_run(front, b->x, &features));
+        memcpy(out->x + (size_t)out->n * (size_t)out->width, features, (size_t)(b->n * out->width) * sizeof(float));
         memcpy(out->t + (size_t)out->n * (size_t)out->classes, b->target, (size_t)(b->n * out->classes) * sizeof(float));
         out->n += b->n;
         TL_CHECK(!l->stop || !*l->stop, TL_ESTOPPED, "stopped while fitting the head; nothing was saved yet");
@@ -46,25 +45,22 @@ static tl_status gather_view(tl_plan *plan, const tl_model *m, tl_loader *load, 
     }
 }
 
-static tl_status gather(tl_arena *a, const tl_model *m, const tl_dataset *d, const tl_loader_conf *conf, int most_views, const tl_listener *l, table *out)
+static tl_status gather(tl_arena *a, const tl_front *front, const tl_dataset *d, const tl_loader_conf *conf, int most_views, const tl_listener *l, table *out)
 {
-    tl_val f = features_of(m);
-    tl_plan *plan;
     tl_loader *plain, *varied;
     tl_loader_conf c = *conf;
     c.shuffle = c.wrap = c.random_crop = c.color = c.hflip = false;
     c.mixup_alpha = c.smoothing = 0;
-    TL_TRY(tl_plan_new(m->g, a, &(tl_plan_conf){ .batch = c.batch, .constant = true, .keep = &f, .nkeep = 1 }, &plan));
     TL_TRY(tl_loader_new(a, d, &c, &plain));
     c.random_crop = c.color = c.hflip = true;
     TL_TRY(tl_loader_new(a, d, &c, &varied));
-    *out = (table){ .width = m->g->node[f.i].s.c, .classes = d->classes.n };
+    *out = (table){ .width = tl_plan_value(front->plan, front->out).s.c, .classes = d->classes.n };
     size_t row = (size_t)(out->width + out->classes) * sizeof(float), n = (size_t)d->sample.n;
     int views = n * row * (size_t)most_views > MOST_BYTES ? 1 : most_views;
     out->room = d->sample.n * views;
     TL_NEW(out->x = tl_alloc_raw(a, n * (size_t)views * (size_t)out->width * sizeof(float)));
     TL_NEW(out->t = tl_alloc_raw(a, n * (size_t)views * (size_t)out->classes * sizeof(float)));
-    for (int v = 0; v < views; v++) TL_TRY(gather_view(plan, m, v ? varied : plain, v, views, l, out));
+    for (int v = 0; v < views; v++) TL_TRY(gather_view(front, v ? varied : plain, v, views, l, out));
     return TL_OK;
 }
 
@@ -177,17 +173,17 @@ static double loss_of(const tl_node *d, const table *t)
 }
 
 /* The layer fitted to pictures cut in one way, into `to`; *loss: on the validation pictures. */
-static tl_status candidate(tl_arena *a, const tl_model *m, const tl_dataset *train, const tl_dataset *val, const tl_loader_conf *loader,
+static tl_status candidate(tl_arena *a, const tl_model *m, const tl_front *front, const tl_dataset *train, const tl_dataset *val, const tl_loader_conf *loader,
                            const float *class_weight, uint64_t seed, const tl_listener *l, tl_node *to, double *loss)
 {
     table t;
     *to = m->g->node[m->raw.i];
     for (int k = 0; k < TL_MAX_PARAM; k++)
         if (to->p[k].w) TL_NEW(to->p[k].w = tl_new(a, float, tl_dims_count(to->p[k].dims)));
-    TL_TRY(gather(a, m, train, loader, VIEWS, l, &t));
+    TL_TRY(gather(a, front, train, loader, VIEWS, l, &t));
     TL_CHECK(t.n, TL_EDATA, "no training picture could be read");
     TL_TRY(fit(a, m, &t, class_weight, seed, to));
-    TL_TRY(gather(a, m, val, loader, 1, l, &t));
+    TL_TRY(gather(a, front, val, loader, 1, l, &t));
     *loss = loss_of(to, &t);
     return TL_OK;
 }
@@ -195,13 +191,15 @@ static tl_status candidate(tl_arena *a, const tl_model *m, const tl_dataset *tra
 static tl_status best_of(tl_arena *a, tl_model *m, const tl_dataset *train, const tl_dataset *val, const tl_loader_conf *loader,
                          const float *class_weight, uint64_t seed, bool choose_crop, const tl_listener *l)
 {
+    tl_front front;
     tl_node layer[2], *d = &m->g->node[m->raw.i];
     double loss[2];
     int best = 0;
+    TL_TRY(tl_front_new(a, m, features_of(m), loader->batch, &front));
     for (int i = 0; i <= choose_crop; i++) {
         tl_loader_conf c = *loader;
         c.center_crop = choose_crop ? i : loader->center_crop;
-        TL_TRY(candidate(a, m, train, val, &c, class_weight, seed, l, &layer[i], &loss[i]));
+        TL_TRY(candidate(a, m, &front, train, val, &c, class_weight, seed, l, &layer[i], &loss[i]));
         if (loss[i] < loss[best]) best = i;
     }
     for (int k = 0; k < TL_MAX_PARAM; k++)

@@ -2,7 +2,7 @@
 #ifndef TL_TRAIN_H
 #define TL_TRAIN_H
 #include "classification.h"
-#include "net.h"
+#include "trunk.h"
 
 /* ---- Optimizers: one file each in optim/, one word in TL_OPTIMS, in the order of tl_optimizer_kind ---- */
 typedef struct tl_optim {
@@ -69,8 +69,8 @@ void      tl_weights_swap(tl_weights *w); /* exchange weights and their averages
 
 /* ---- Evaluation ---- */
 typedef struct { int sample, label; const float *p; } tl_prediction; /* p: probabilities, classes of them */
-/* Run plan (not training) over one epoch of l; each: called for every sample, or NULL. */
-tl_status tl_evaluate(tl_plan *plan, const tl_model *m, const tl_dataset *d, tl_loader *l, tl_confusion *out,
+/* Run plan (not training) over one epoch of l; each: called for every sample, or NULL. trunk: plan is of its rest; NULL: of m's graph. */
+tl_status tl_evaluate(tl_plan *plan, const tl_trunk *trunk, const tl_model *m, const tl_dataset *d, tl_loader *l, tl_confusion *out,
                       tl_status (*each)(void *ctx, const tl_prediction *p), void *ctx);
 
 /* ---- Checkpoints: NAME_EEE.onnx, a model like any other, and NAME_EEE.state, what resuming needs besides ----

@@ -21,7 +21,8 @@ typedef struct {
     tl_arena       *a;
     tl_val          target, loss;
     tl_distill     *distill;     /* NULL: no teacher */
-    tl_plan        *plan, *eval;
+    tl_trunk        trunk;
+    tl_plan        *plan, *eval; /* of the trunk's rest */
     tl_loader      *load, *load_val;
     tl_weights      weights;
     tl_train_state  s;
@@ -106,9 +107,10 @@ static tl_status make_plans(trainer *t)
     t->loss = tl_head_at(0)->loss(m->g, m->raw, &t->target);
     if (t->c->teacher) TL_TRY(tl_distill_new(t->a, t->c->teacher, m, t->c->loader.batch, &t->loss, &t->distill));
     TL_TRY(m->g->status);
+    TL_TRY(tl_trunk_new(t->a, m, t->c->loader.batch, t->distill, &t->trunk));
     tl_plan_conf train = { .batch = t->c->loader.batch, .train = true, .loss = t->loss, .keep = &m->raw, .nkeep = 1 };
-    TL_TRY(tl_plan_new(m->g, t->a, &train, &t->plan));
-    TL_TRY(tl_plan_new(m->g, t->a, &(tl_plan_conf){ .batch = t->c->loader.batch }, &t->eval));
+    TL_TRY(tl_plan_new(&t->trunk.rest, t->a, &train, &t->plan));
+    TL_TRY(tl_plan_new(&t->trunk.rest, t->a, &(tl_plan_conf){ .batch = t->c->loader.batch }, &t->eval));
     TL_TRY(tl_weights_new(t->a, t->plan, &t->c->recipe, &t->weights));
     TL_CHECK(t->weights.n, TL_ESPEC, "every layer is frozen: there is nothing to train (see freeze_blocks)");
     return TL_OK;
@@ -124,14 +126,14 @@ static int argmax(const float *v, int n)
     return best;
 }
 
-static void fill(trainer *t, const tl_batch *b)
+static tl_status fill(trainer *t, const tl_batch *b)
 {
-    tl_tensor x = tl_plan_value(t->plan, t->c->model->image), y = tl_plan_value(t->plan, t->target);
-    memcpy(x.f, b->x, tl_count(x.s) * sizeof(float));
+    tl_tensor y = tl_plan_value(t->plan, t->target);
+    TL_TRY(tl_trunk_feed(&t->trunk, b->x, t->plan));
     memcpy(y.f, b->target, tl_count(y.s) * sizeof(float));
-    if (!t->c->class_weight) return;
-    for (int i = 0; i < y.s.n; i++)
+    for (int i = 0; t->c->class_weight && i < y.s.n; i++)
         for (int k = 0; k < y.s.c; k++) y.f[i * y.s.c + k] *= t->c->class_weight[k];
+    return TL_OK;
 }
 
 static void count(trainer *t, const tl_batch *b)
@@ -163,7 +165,7 @@ static tl_status step(trainer *t, const tl_batch *b, double *rate)
 {
     const tl_recipe *r = &t->c->recipe;
     *rate = tl_schedulers[r->schedule.kind]->rate(&r->schedule, t->s.step, (long)t->c->epochs * t->batches);
-    fill(t, b);
+    TL_TRY(fill(t, b));
     if (t->distill) TL_TRY(tl_distill_targets(t->distill, t->plan, t->c->model->image));
     t->plan->seed = tl_rng_at(t->c->seed, (uint64_t)t->s.step, 0, 1).s;
     TL_TRY(tl_plan_forward(t->plan));
@@ -214,7 +216,7 @@ static tl_status train_epoch(trainer *t, double *rate)
 static tl_status validate(trainer *t, tl_confusion *m)
 {
     TL_TRY(tl_confusion_init(t->a, t->c->val->classes.n, 1, m));
-    TL_TRY(tl_evaluate(t->eval, t->c->model, t->c->val, t->load_val, m, NULL, NULL));
+    TL_TRY(tl_evaluate(t->eval, &t->trunk, t->c->model, t->c->val, t->load_val, m, NULL, NULL));
     TL_CHECK(m->n, TL_EDATA, "no validation picture could be read");
     t->last_acc = tl_confusion_accuracy(m);
     return TL_OK;
