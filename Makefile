@@ -7,7 +7,7 @@
 #
 # Layers, lowest first. A layer is compiled with only itself and the layers below it on its
 # include path: including something from above does not compile. cmd/ sees only tlc.h.
-LAYERS := base spec tensor wire dnn kernel op graph pass image data net train api
+LAYERS := base dist spec tensor wire dnn kernel op graph pass image data net train api
 
 CC      ?= cc
 PREFIX  ?= /usr/local
@@ -60,14 +60,20 @@ CMDOBJ   := $(patsubst %.c,$(B)/%.o,$(wildcard cmd/*.c))
 TESTS    := $(patsubst %.c,$(B)/%,$(wildcard test/test_*.c))
 BENCHES  := $(patsubst %.c,$(B)/%,$(wildcard bench/bench_*.c))
 FUZZERS  := $(patsubst fuzz/%.c,%,$(wildcard fuzz/fuzz_*.c))
+# Many processes: a shared object that the program loads when asked to, where there is an MPI to build it with.
+MPICC    ?= mpicc
+MPI      := $(if $(shell command -v $(MPICC)),$(B)/tlc-mpi.so)
 
-all: $(B)/tlc
+all: $(B)/tlc $(MPI)
 
 $(B)/libtlc.a: $(LIBOBJ)
 	@rm -f $@
 	$(AR) rcs $@ $^
 $(B)/tlc: $(CMDOBJ) $(B)/libtlc.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(B)/tlc-mpi.so: mpi/tlc-mpi.c lib/dist/transport.h
+	@mkdir -p $(@D)
+	OMPI_CC=$(CC) MPICH_CC=$(CC) $(MPICC) $(OPT) -std=c11 $(WARN) -fPIC -shared -Ilib/dist -o $@ $<
 
 $(B)/gen/lib/wire/%.pb-c.c: lib/wire/%.proto
 	@mkdir -p $(@D)
@@ -137,6 +143,7 @@ NAMES := tlt tlt-train tlt-evaluate tlt-prune tlt-infer tlt-export
 install: all
 	install -d $(AT)/bin $(AT)/include $(AT)/lib/pkgconfig $(AT)/share/man/man1 $(AT)/share/tlc/models
 	install $(B)/tlc $(AT)/bin
+	$(if $(MPI),install -d $(AT)/lib/tlc && install -m 644 $(MPI) $(AT)/lib/tlc)
 	for name in $(NAMES); do ln -sf tlc $(AT)/bin/$$name; done
 	install -m 644 $(B)/libtlc.a $(AT)/lib
 	install -m 644 include/tlc.h $(AT)/include
@@ -148,7 +155,7 @@ install: all
 uninstall:
 	rm -f $(addprefix $(AT)/bin/,tlc $(NAMES)) $(AT)/lib/libtlc.a $(AT)/lib/pkgconfig/tlc.pc $(AT)/include/tlc.h
 	rm -f $(addprefix $(AT)/share/man/man1/,$(notdir $(wildcard docs/man/*.1)))
-	rm -rf $(AT)/share/tlc
+	rm -rf $(AT)/share/tlc $(AT)/lib/tlc
 
 clean:
 	rm -rf build build-*

@@ -25,7 +25,8 @@ typedef enum {
     TL_ESPEC = -8,   /* the experiment spec has errors (all of them are in the message) */
     TL_EDATA = -9,   /* the pictures or labels cannot be used as they are */
     TL_ESTOPPED = -10, /* stopped on request; what could be saved was saved */
-    TL_EDIVERGED = -11 /* the training went wrong: the loss is no longer a number */
+    TL_EDIVERGED = -11, /* the training went wrong: the loss is no longer a number */
+    TL_EPEER = -12   /* another process of the job failed or is lost */
 } tl_status;
 const char *tl_errmsg(void);
 
@@ -111,6 +112,8 @@ typedef struct {
     void (*progress)(void *ctx, const tl_progress *p); /* after each step: often */
     void *ctx;
     const volatile int *stop;                          /* not 0: stop soon, saving what can be saved (TL_ESTOPPED) */
+    void (*lost)(void *ctx, const char *why);          /* on another thread: the job that this process is one of has failed while
+                                                        * the task is busy for long; show why and end the program */
 } tl_listener;
 
 const char *tl_version(void);                          /* "0.1.0" */

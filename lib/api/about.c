@@ -1,5 +1,7 @@
 /* about.c - what is in the tables, and what a model file is. SPDX-License-Identifier: MIT */
 #include "api.h"
+#include "dist.h"
+#include "processors.h"
 #include "registry.h"
 #include "text.h"
 #include <string.h>
@@ -15,7 +17,13 @@ const char *tl_build(void)
     return text;
 }
 
-void tl_threads(int n) { tl_dnn_threads(n); }
+/* Processes of a job that run on this machine share it. */
+void tl_threads(int n)
+{
+    int most = tl_processors(), share = most / tl_job_here().local;
+    tl_dnn_threads(n > most ? most : n > 0 ? n : share > 1 ? share : 1);
+}
+
 
 tl_status tl_classification_spec_text(tl_arena *a, const char *path, const tl_list *overrides,
                                       const char **text, const char **warnings)

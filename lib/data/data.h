@@ -47,7 +47,7 @@ typedef struct {
     bool      random_crop, center_crop; /* see augment.h; neither: plain resize */
     bool      color, hflip;             /* color acts with random_crop only */
     tl_norm   norm;
-    int       batch, threads;        /* threads 0: one less than processors, at least 1 */
+    int       batch, threads;        /* threads 0: one less than compute uses, at least 1 */
     bool      shuffle;
     bool      wrap;                  /* training: every batch is full, the last one from the epoch's start, and the next
                                         readable picture of the epoch's order stands in for an unreadable one. Else

@@ -10,10 +10,10 @@
  * stands in for it looks at nothing but the epoch's order: the next readable one. */
 #include "augment.h"
 #include "sample.h"
+#include <omp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #define RING   3
 #define LISTED 20 /* unreadable pictures named in an error */
@@ -237,7 +237,7 @@ static tl_status make_buffers(tl_arena *a, tl_loader *l)
 
 static tl_status start_threads(tl_arena *a, tl_loader *l)
 {
-    int threads = l->c.threads > 0 ? l->c.threads : (int)sysconf(_SC_NPROCESSORS_ONLN) - 1;
+    int threads = l->c.threads > 0 ? l->c.threads : omp_get_max_threads() - 1;
     if (threads < 1) threads = 1;
     TL_NEW(l->worker = tl_new(a, worker, threads));
     for (int t = 0; t < threads; t++) TL_TRY(own_arena(a, &l->worker[t].arena));

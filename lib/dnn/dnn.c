@@ -15,9 +15,9 @@
 #include "dnn.h"
 #include "compat.h"
 #include "direct.h"
+#include "processors.h"
 #include <float.h>
 #include <omp.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -365,9 +365,5 @@ const char *tl_dnn_version(void)
 
 void tl_dnn_threads(int n)
 {
-    cpu_set_t allowed;
-    if (n <= 0)
-        n = sched_getaffinity(0, sizeof allowed, &allowed) ? omp_get_num_procs()
-                                                           : CPU_COUNT(&allowed);
-    omp_set_num_threads(n);
+    omp_set_num_threads(n > 0 ? n : tl_processors());
 }
