@@ -72,6 +72,7 @@ typedef struct {
     const tl_val *keep;         /* values to be read after forward, besides the graph's output and loss */
     int  nkeep;
     bool input_grads;           /* gradients of inputs too (tests) */
+    bool unlinked;              /* batch norms do all their work themselves: what linked ones are compared with (tests) */
     size_t cache;               /* without train: where the batch's maps outgrow so many bytes, pictures are computed one by
                                  * one, each by one thread; 0: 8 MB */
 } tl_plan_conf;

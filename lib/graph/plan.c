@@ -8,7 +8,9 @@
  *              activation's value, and no pass over memory is spent on it. So does a sum, when inferring: the op that
  *              makes the later summand adds to the earlier one. Such a node, and dropout when inferring, is not run;
  *              its `root` is the node whose value it shares.
- *   setup      each op gets the first of its kernels that fits, and prepares it
+ *   choose     each op gets the first of its kernels that fits
+ *   link       what a training step's batch norms need is done by the kernels beside them, where those can
+ *   setup      kernels prepare what they need
  *   lifetimes  time runs from 0 to 2n: node i runs forward at i and backward at 2n-1-i. Each value and each gradient
  *              gets a buffer with the span of time in which somebody writes or reads it; values computed in place
  *              share one
@@ -139,33 +141,69 @@ static void absorb(planner *q)
     }
 }
 
-static tl_op_kernel choose(const tl_op *op, const tl_io *io)
+static tl_status choose(planner *q, int i)
 {
-    for (const tl_op_kernel *const *k = op->kernels; k && *k; k++)
-        if ((*k)->fits(io)) return **k;
-    return (tl_op_kernel){ op->name, NULL, op->setup, op->forward, op->backward, 0 };
+    const tl_node *d = &q->g->node[i];
+    tl_io *io = &q->p->io[i];
+    io->want_dw = q->active[i] && trains(d);
+    for (int k = 0; k < d->nx; k++) io->want_dx[k] = q->active[i] && q->active[source(q, i, k)];
+    for (int k = 0; k < TL_MAX_PARAM && d->op->param[k].name; k++) {
+        tl_param *p = &io->p[k];
+        size_t n = tl_dims_count(p->dims);
+        TL_CHECK(!n || p->w, TL_EARG, "%s.%s has no values", d->name, d->op->param[k].name);
+        if (!io->want_dw || !n || d->op->param[k].stat) continue;
+        TL_CHECK(!p->frozen, TL_EUNSUP, "%s.%s is frozen, other parameters of %s are not", d->name, d->op->param[k].name,
+                 d->name);
+        q->p->ngrads += padded(n);
+    }
+    io->kernel = (tl_op_kernel){ d->op->name, NULL, d->op->setup, d->op->forward, d->op->backward, 0 };
+    for (const tl_op_kernel *const *k = d->op->kernels; k && *k; k++)
+        if ((*k)->fits(io)) {
+            io->kernel = **k;
+            break;
+        }
+    return TL_OK;
+}
+
+/* The node that reads value r, where there is but one; -1. */
+static int reader(const planner *q, int r)
+{
+    int found = -1;
+    for (int j = r + 1; q->uses[r] == 1 && !q->wanted[r] && found < 0 && j < q->g->n; j++)
+        for (int k = 0; runs(q, j) && k < q->g->node[j].nx; k++)
+            if (source(q, j, k) == r) found = j;
+    return found;
+}
+
+/* Divide batch norm i's work among itself and its neighbors. The one before gates nothing, so a gradient that nobody has gated
+ * yet cannot be left to it. */
+static tl_status link(planner *q, int i)
+{
+    tl_io *io = &q->p->io[i];
+    const int before = source(q, i, 0), after = reader(q, i);
+    const unsigned can_before = alone(q, before) ? q->p->io[before].kernel.can : 0;
+    const unsigned can_after = after >= 0 && source(q, after, 0) == i ? q->p->io[after].kernel.can : 0;
+    tl_link l = { .summed = can_before & TL_CAN_SUM && !io->fixed_stats, .through = can_after & TL_CAN_READ_THROUGH };
+    l.undone = can_before & TL_CAN_UNDO && q->active[before] && (l.through || !tl_act_on(io->act));
+    if (!l.summed && !l.through && !l.undone) return TL_OK;
+    TL_NEW(io->link = tl_new(q->p->arena, tl_link, 1));
+    *io->link = l;
+    if (l.summed || l.undone) q->p->io[before].link_out = io->link;
+    if (l.through) q->p->io[after].link_in = io->link;
+    return TL_OK;
 }
 
 static tl_status setup(planner *q, size_t *scratch)
 {
+    for (int i = 0; i < q->g->n; i++)
+        if (runs(q, i)) TL_TRY(choose(q, i));
+    for (int i = 0; i < q->g->n && !q->p->conf.unlinked; i++)
+        if (runs(q, i) && q->g->node[i].op->is_norm && q->active[i]) TL_TRY(link(q, i));
     for (int i = 0; i < q->g->n; i++) {
-        const tl_node *d = &q->g->node[i];
         tl_io *io = &q->p->io[i];
         if (!runs(q, i)) continue;
-        io->want_dw = q->active[i] && trains(d);
-        for (int k = 0; k < d->nx; k++) io->want_dx[k] = q->active[i] && q->active[source(q, i, k)];
-        for (int k = 0; k < TL_MAX_PARAM && d->op->param[k].name; k++) {
-            tl_param *p = &io->p[k];
-            size_t n = tl_dims_count(p->dims);
-            TL_CHECK(!n || p->w, TL_EARG, "%s.%s has no values", d->name, d->op->param[k].name);
-            if (!io->want_dw || !n || d->op->param[k].stat) continue;
-            TL_CHECK(!p->frozen, TL_EUNSUP, "%s.%s is frozen, other parameters of %s are not", d->name,
-                     d->op->param[k].name, d->name);
-            q->p->ngrads += padded(n);
-        }
-        io->kernel = choose(d->op, io);
         tl_status s = io->kernel.setup ? io->kernel.setup(io) : TL_OK;
-        if (s) return tl_note(s, "preparing %s", d->name);
+        if (s) return tl_note(s, "preparing %s", q->g->node[i].name);
         if (io->scratch_bytes > *scratch) *scratch = io->scratch_bytes;
     }
     return TL_OK;
@@ -186,6 +224,9 @@ static void stretch(buffer *b, int time)
     if (time > b->to) b->to = time;
 }
 
+/* Is the value of node i its input, which is read through it? */
+static bool read_through(const planner *q, int i) { return q->p->io[i].link && q->p->io[i].link->through; }
+
 /* May node i overwrite its input, because nobody reads that again? */
 static bool overwrites(const planner *q, int i)
 {
@@ -203,7 +244,7 @@ static tl_status value_lifetimes(planner *q)
         const tl_node *d = &q->g->node[i];
         if (!runs(q, i)) continue;
         if (q->onto[i] >= 0) q->y[i] = q->y[q->onto[i]];
-        else if (overwrites(q, i)) q->y[i] = q->y[source(q, i, 0)];
+        else if (read_through(q, i) || overwrites(q, i)) q->y[i] = q->y[source(q, i, 0)];
         else TL_TRY(new_buffer(q, q->p->io[i].y.s, forward_time(i), forward_time(i), &q->y[i]));
         buffer *b = buf(q, q->y[i]);
         stretch(b, forward_time(i));
@@ -214,6 +255,7 @@ static tl_status value_lifetimes(planner *q)
             buffer *x = buf(q, q->y[source(q, i, k)]);
             stretch(x, forward_time(i));
             if (q->active[i] && (d->op->saves & TL_SAVES_X)) stretch(x, backward_time(q, i));
+            if (q->p->io[i].link && q->p->io[i].link->undone) stretch(x, backward_time(q, source(q, i, k)));
         }
     }
     return TL_OK;

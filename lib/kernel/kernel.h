@@ -18,10 +18,12 @@ static inline bool tl_act_on(tl_act a) { return a.slope != 1.0f || a.max < __bui
  * Between a convolution that wrote z and one that reads act(z*a + b), a batch norm's work is done while the numbers are in
  * registers anyway: the first sums z as it writes, the second normalizes as it reads; backward likewise. */
 typedef struct { const float *a, *b; tl_act act; } tl_bn_read;              /* reads z as act(z*a + b) */
-typedef struct { const float *z, *k0, *k1, *k2; } tl_bn_undo;               /* reads g as g*k0 + z*k1 + k2 */
+typedef struct { const float *z, *mean, *k0, *k1, *k2; } tl_bn_undo;        /* reads g as g*k0 + (z - mean)*k1 + k2 */
 /* Sums over a map's pixels for each of c channels, in parts, which are added up in order: at is parts x 2 x c.
  * Forward: of d = z - near and d*d; backward: of g and g * (z - near). */
 typedef struct { float *at; int parts; const float *near; } tl_sums;
+
+enum { TL_DW_PARTS = 32 };
 
 enum { TL_WEIGHT_BITS = 22 }; /* of a resampling weight's fraction: 32, less 8 of a pixel, less 2 for overshoot */
 
@@ -43,6 +45,9 @@ typedef struct tl_kernels {
      * (pass NULL). dx may be dy. */
     void (*bn_grad)(const float *x, const float *dy, size_t m, int c, const float *a, const float *b, tl_act act,
                     const float *mean, const float *rstd, const float *k1, const float *k2, float *dx);
+
+    /* The parts of sums added up: total (2 x c). */
+    void (*sums_total)(const tl_sums *sums, int c, double *total);
 
     /* ---- Elementwise, n elements ---- */
     void (*act)(const float *x, size_t n, tl_act act, float *y);                       /* y may be x */
@@ -75,11 +80,22 @@ typedef struct tl_kernels {
 
     /* ---- 3x3 depthwise convolution in training, stride 1 or 2, p zeros before each border (after it, as many as ys
      * asks for); w: C,1,3,3; scratch of dw_scratch floats. For the shapes of tl_dw_fits faster than oneDNN, above all
-     * backward, which makes dx and dw (both whole) in one pass. ---- */
+     * backward, which makes dx and dw (both whole) in one pass. read, undo and sums (TL_DW_PARTS of them) as below. ---- */
     size_t (*dw_scratch)(tl_shape xs, tl_shape ys);
-    void (*dw)(const float *x, tl_shape xs, tl_shape ys, int s, int p, const float *w, float *y, float *scratch);
-    void (*dw_grad)(const float *x, const float *dy, tl_shape xs, tl_shape ys, int s, int p, const float *w, float *dx,
-                    float *dw, float *scratch);
+    void (*dw)(const float *x, tl_shape xs, tl_shape ys, int s, int p, const float *w, const tl_bn_read *read,
+               const tl_sums *sums, float *y, float *scratch);
+    void (*dw_grad)(const float *x, const float *dy, tl_shape xs, tl_shape ys, int s, int p, const float *w,
+                    const tl_bn_read *read, const tl_sums *sums, const tl_bn_undo *undo, float *dx, float *dw, float *scratch);
+
+    /* ---- 1x1 convolution in training: x m x in, y m x out, w out x in. `read`: x is read through it, and dx, then the gradient
+     * of what was read, is gated by its activation. `undo`: dy is read through it. `sums`: of y, or, with read, of dx; pw_parts
+     * of them. Each may be NULL. scratch of pw_scratch floats. ---- */
+    size_t (*pw_parts)(size_t m, int in, int out, bool grad);
+    size_t (*pw_scratch)(size_t m, int in, int out, bool grad);
+    void (*pw)(const float *x, size_t m, int in, int out, const float *w, const tl_bn_read *read, const tl_sums *sums, float *y,
+               float *scratch);
+    void (*pw_grad)(const float *x, const float *dy, size_t m, int in, int out, const float *w, const tl_bn_read *read,
+                    const tl_sums *sums, const tl_bn_undo *undo, float *dx, float *dw, float *scratch);
 
     /* ---- Optimizer steps on n weights; g is the gradient with regulariser and clipping applied ---- */
     void (*sgd)(float *w, const float *g, float *velocity, size_t n, float lr, float momentum, bool nesterov);
@@ -104,11 +120,11 @@ static inline bool tl_dw_fits(int k, int stride, int dilation, int groups, int i
 
 /* Every member, for declaring and filling the tables. */
 #define TL_KERNELS(X) \
-    X(bn_scratch) X(bn_stats) X(bn_apply) X(bn_grad_sums) X(bn_grad) \
+    X(bn_scratch) X(bn_stats) X(bn_apply) X(bn_grad_sums) X(bn_grad) X(sums_total) \
     X(act) X(act_grad) X(add) X(sub) X(accumulate) X(scale) X(sum_squares) \
     X(sigmoid) X(sigmoid_grad) X(swish) X(swish_grad) X(mul) X(gate) X(gate_grad) \
     X(maxpool) X(maxpool_grad) X(avgpool) X(avgpool_grad) X(gap) X(gap_grad) \
-    X(dw_scratch) X(dw) X(dw_grad) \
+    X(dw_scratch) X(dw) X(dw_grad) X(pw_parts) X(pw_scratch) X(pw) X(pw_grad) \
     X(sgd) X(adam) X(rmsprop) X(weigh) X(normalize)
 
 const tl_kernels *tl_kernel(void);

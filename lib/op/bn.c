@@ -5,7 +5,8 @@
  * Ioffe and Szegedy 2015. In a training step mean and var are the batch's, and the running statistics move towards
  * them (var as Keras and PyTorch do it: unbiased, m/(m-1)); otherwise the running ones are used. The activation that
  * follows is applied while y is in registers, and its gradient is recomputed from x, so it costs no pass over memory.
- */
+ * Convolutions beside it may do the passes that are left (io->link), while they read and write x, y and their gradients
+ * anyway; then only the coefficients are made here. */
 #include "ops.h"
 #include <math.h>
 
@@ -16,8 +17,12 @@ static const tl_field fields[] = {
 };
 enum { GAMMA, BETA, MEAN, VAR };
 
-/* Per channel: y = x*a + b; the mean and 1/sqrt(var+eps) they were made from; room for the reductions. */
-typedef struct { float *a, *b, *mean, *var, *rstd, *k1, *k2, *dgamma, *dbeta; } state;
+/* Per channel: y = x*a + b; the mean and 1/sqrt(var+eps) they were made from; dx = (g - k1 - (x - mean)*rstd*k2) * a, or,
+ * for those who undo it, g*a + (x - mean)*u1 + u2; room for the reductions. */
+typedef struct {
+    float *a, *b, *mean, *var, *rstd, *k1, *k2, *u1, *u2, *dgamma, *dbeta;
+    double *total; /* 2 x c */
+} state;
 
 static tl_status shape(const void *attr, int nx, const tl_shape *x, tl_shape *y, tl_dims *p)
 {
@@ -30,9 +35,13 @@ static tl_status setup(tl_io *io)
     size_t c = (size_t)io->y.s.c;
     state *s = tl_new(io->arena, state, 1);
     TL_NEW(s);
-    float **part[] = { &s->a, &s->b, &s->mean, &s->var, &s->rstd, &s->k1, &s->k2, &s->dgamma, &s->dbeta };
+    float **part[] = { &s->a, &s->b, &s->mean, &s->var, &s->rstd, &s->k1, &s->k2,
+                       &s->u1, &s->u2, &s->dgamma, &s->dbeta };
     for (int i = 0; i < TL_LEN(part); i++) TL_NEW(*part[i] = tl_new(io->arena, float, c));
+    TL_NEW(s->total = tl_new(io->arena, double, 2 * c));
     io->state = s;
+    if (io->link) io->link->sums.near = io->p[MEAN].w;
+    if (io->link) io->link->grad_sums.near = s->mean;
     io->scratch_bytes = tl_kernel()->bn_scratch(io->y.s.c) * sizeof(float);
     return TL_OK;
 }
@@ -49,6 +58,23 @@ static void move_running(const tl_io *io, const state *s, size_t m)
     }
 }
 
+/* Mean and biased variance of the batch. */
+static void statistics(const tl_io *io, state *s, size_t m)
+{
+    const int c = io->y.s.c;
+    const float *near = io->p[MEAN].w;
+    if (!io->link || !io->link->summed) {
+        tl_kernel()->bn_stats(io->x[0].f, m, c, near, s->mean, s->var, io->scratch);
+        return;
+    }
+    tl_kernel()->sums_total(&io->link->sums, c, s->total);
+    for (int k = 0; k < c; k++) {
+        double d = s->total[k] / (double)m, v = s->total[c + k] / (double)m - d * d;
+        s->mean[k] = (float)((double)near[k] + d);
+        s->var[k] = (float)(v < 0 ? 0 : v);
+    }
+}
+
 static tl_status forward(tl_io *io)
 {
     const tl_bn *a = io->attr;
@@ -57,7 +83,7 @@ static tl_status forward(tl_io *io)
     size_t m = tl_count(io->y.s) / (size_t)c;
     const float *mean = io->p[MEAN].w, *var = io->p[VAR].w;
     if (batch_stats(io)) {
-        tl_kernel()->bn_stats(io->x[0].f, m, c, io->p[MEAN].w, s->mean, s->var, io->scratch);
+        statistics(io, s, m);
         mean = s->mean;
         var = s->var;
     }
@@ -67,9 +93,25 @@ static tl_status forward(tl_io *io)
         s->a[k] = io->p[GAMMA].w[k] * s->rstd[k];
         s->b[k] = io->p[BETA].w[k] - mean[k] * s->a[k];
     }
-    tl_kernel()->bn_apply(io->x[0].f, m, c, s->a, s->b, NULL, io->act, io->y.f);
+    if (io->link && io->link->through) io->link->read = (tl_bn_read){ s->a, s->b, io->act };
+    else
+        tl_kernel()->bn_apply(io->x[0].f, m, c, s->a, s->b, NULL, io->act, io->y.f);
     if (batch_stats(io)) move_running(io, s, m);
     return TL_OK;
+}
+
+static void gradients(const tl_io *io, state *s, size_t m, float *dgamma, float *dbeta)
+{
+    const int c = io->y.s.c;
+    if (!io->link || !io->link->through) {
+        tl_kernel()->bn_grad_sums(io->x[0].f, io->dy.f, m, c, s->a, s->b, io->act, s->mean, s->rstd, dgamma, dbeta, io->scratch);
+        return;
+    }
+    tl_kernel()->sums_total(&io->link->grad_sums, c, s->total);
+    for (int k = 0; k < c; k++) {
+        dbeta[k] = (float)s->total[k];
+        dgamma[k] = (float)(s->total[c + k] * (double)s->rstd[k]);
+    }
 }
 
 static tl_status backward(tl_io *io)
@@ -77,18 +119,23 @@ static tl_status backward(tl_io *io)
     state *s = io->state;
     int c = io->y.s.c;
     size_t m = tl_count(io->y.s) / (size_t)c;
-    const float *x = io->x[0].f, *dy = io->dy.f;
     float *dgamma = io->p[GAMMA].g ? io->p[GAMMA].g : s->dgamma, *dbeta = io->p[BETA].g ? io->p[BETA].g : s->dbeta;
     bool batch = batch_stats(io);
-    if (batch || io->p[GAMMA].g)
-        tl_kernel()->bn_grad_sums(x, dy, m, c, s->a, s->b, io->act, s->mean, s->rstd, dgamma, dbeta, io->scratch);
+    if (batch || io->p[GAMMA].g) gradients(io, s, m, dgamma, dbeta);
     if (!io->dx[0].p) return TL_OK;
-    for (int k = 0; batch && k < c; k++) {
-        s->k1[k] = dbeta[k] / (float)m;
-        s->k2[k] = dgamma[k] / (float)m;
+    for (int k = 0; k < c; k++) {
+        s->k1[k] = batch ? dbeta[k] / (float)m : 0;
+        s->k2[k] = batch ? dgamma[k] / (float)m : 0;
+        s->u1[k] = -s->a[k] * s->rstd[k] * s->k2[k];
+        s->u2[k] = -s->a[k] * s->k1[k];
     }
-    tl_kernel()->bn_grad(x, dy, m, c, s->a, s->b, io->act, s->mean, s->rstd, batch ? s->k1 : NULL, batch ? s->k2 : NULL,
-                         io->dx[0].f);
+    if (io->link && io->link->undone) {
+        io->link->undo = (tl_bn_undo){ io->x[0].f, s->mean, s->a, s->u1, s->u2 };
+        return TL_OK;
+    }
+    const tl_act act = io->link && io->link->through ? TL_NO_ACT : io->act; /* who reads through it has gated dy */
+    tl_kernel()->bn_grad(io->x[0].f, io->dy.f, m, c, s->a, s->b, act, s->mean, s->rstd, batch ? s->k1 : NULL,
+                         batch ? s->k2 : NULL, io->dx[0].f);
     return TL_OK;
 }
 
@@ -174,6 +221,7 @@ const tl_op tl_op_bn = {
     .saves = TL_SAVES_X,
     .takes_act = TL_ACT_INFER | TL_ACT_TRAIN,
     .dx_in_dy = true,
+    .is_norm = true,
     .shape = shape,
     .setup = setup,
     .forward = forward,

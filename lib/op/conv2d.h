@@ -5,7 +5,8 @@
 #define TL_CONV2D_H
 #include "ops.h"
 #define TL_CONV2D_KERNELS(X) \
-    X(depthwise)
+    X(depthwise) \
+    X(pointwise)
 
 #define X(name) extern const tl_op_kernel tl_conv2d_##name;
 TL_CONV2D_KERNELS(X)

@@ -1,6 +1,6 @@
 /* conv2d_depthwise.c - a depthwise 3x3 convolution in training. SPDX-License-Identifier: MIT
  *
- * A kernel of our own, which makes both gradients in one pass. */
+ * Both gradients are made in one pass, and the work of the batch norms beside it on the way. */
 #include "conv2d.h"
 
 static bool fits(const tl_io *io)
@@ -13,22 +13,25 @@ static bool fits(const tl_io *io)
 static tl_status setup(tl_io *io)
 {
     io->scratch_bytes = tl_kernel()->dw_scratch(io->x[0].s, io->y.s) * sizeof(float);
-    return TL_OK;
+    return tl_link_sums(io, TL_DW_PARTS, TL_DW_PARTS);
 }
 
 static tl_status forward(tl_io *io)
 {
     const tl_conv2d *a = io->attr;
-    tl_kernel()->dw(io->x[0].f, io->x[0].s, io->y.s, a->stride, a->pad, io->p[0].w, io->y.f, io->scratch);
+    tl_kernel()->dw(io->x[0].f, io->x[0].s, io->y.s, a->stride, a->pad, io->p[0].w, tl_link_read(io), tl_link_sums_out(io),
+                    io->y.f, io->scratch);
     return TL_OK;
 }
 
 static tl_status backward(tl_io *io)
 {
     const tl_conv2d *a = io->attr;
-    tl_kernel()->dw_grad(io->x[0].f, io->dy.f, io->x[0].s, io->y.s, a->stride, a->pad, io->p[0].w, io->dx[0].f,
-                         io->p[0].g, io->scratch);
+    tl_kernel()->dw_grad(io->x[0].f, io->dy.f, io->x[0].s, io->y.s, a->stride, a->pad, io->p[0].w, tl_link_read(io),
+                         tl_link_sums_in(io), tl_link_undo(io), io->dx[0].f, io->p[0].g, io->scratch);
     return TL_OK;
 }
 
-const tl_op_kernel tl_conv2d_depthwise = { "depthwise", fits, setup, forward, backward, 0 };
+const tl_op_kernel tl_conv2d_depthwise = {
+    "depthwise", fits, setup, forward, backward, TL_CAN_SUM | TL_CAN_READ_THROUGH | TL_CAN_UNDO,
+};

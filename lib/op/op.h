@@ -54,17 +54,17 @@ typedef enum { TL_INT8_NONE, TL_INT8_SAME_SCALE, TL_INT8_COMPUTES } tl_int8;
 enum { TL_SAVES_X = 1, TL_SAVES_Y = 2 };          /* what backward reads besides dy and parameters */
 enum { TL_ACT_INFER = 1, TL_ACT_TRAIN = 2 };      /* when an op honours io->act */
 
-/* A batch norm in training whose neighbors do part of its work (kernel.h): which part, the plan says; what they need to
- * know the batch norm puts here in its own forward and backward. */
+/* A batch norm in training and the convolutions around it, which do part of its work (kernel.h): which part, the plan says,
+ * and sets io->link_in of its reader, io->link_out of its maker, and its own io->link. */
 typedef struct {
     bool summed;                /* the convolution before it makes `sums` in forward */
     bool through;               /* the one after it reads z through `read`; backward it gates its dx and makes grad_sums */
     bool undone;                /* the one before it reads the gradient through `undo` */
-    tl_sums    sums, grad_sums; /* parts and memory: set up by whoever makes them */
-    tl_bn_read read;
-    tl_bn_undo undo;
+    tl_sums    sums, grad_sums; /* parts and memory are given by whoever makes them, `near` by the batch norm */
+    tl_bn_read read;            /* set by the batch norm's forward */
+    tl_bn_undo undo;            /* and by its backward */
 } tl_link;
-enum { TL_CAN_SUM = 1, TL_CAN_READ_THROUGH = 2, TL_CAN_UNDO = 4 }; /* what a kernel can do for a batch norm */
+enum { TL_CAN_SUM = 1, TL_CAN_READ_THROUGH = 2, TL_CAN_UNDO = 4 }; /* what a kernel can do for batch norms */
 
 struct tl_io;
 /* One way to compute an operation. Which one is best may depend on the shapes, on whether a plan trains, and on which
@@ -91,7 +91,8 @@ typedef struct tl_io {
     bool        fixed_stats;        /* use running statistics although training */
     bool        want_dx[TL_MAX_IN], want_dw; /* known at setup: which gradients will be asked for */
     bool        constant;           /* weights stay as they are for the life of the plan */
-    tl_link    *in, *out, *own;     /* of the batch norm before x[0], of the one after y, of this one; NULL: it works alone */
+    tl_link    *link_in, *link_out; /* of the batch norm before x[0] and after y, where we work for it; else NULL */
+    tl_link    *link;               /* of this batch norm, where others work for it */
     uint64_t    seed;               /* of this node in this step; for dropout */
     tl_op_kernel kernel;            /* the chosen one */
     void       *state;              /* set by setup, lives as long as the plan */
@@ -99,6 +100,20 @@ typedef struct tl_io {
     size_t      scratch_bytes;      /* set by setup: bytes of scratch each call needs */
     void       *scratch;
 } tl_io;
+
+/* What a convolution's kernel is asked to do for the batch norms beside it; NULL: nothing. */
+static inline const tl_bn_read *tl_link_read(const tl_io *io) { return io->link_in ? &io->link_in->read : NULL; }
+static inline const tl_sums *tl_link_sums_in(const tl_io *io) { return io->link_in ? &io->link_in->grad_sums : NULL; }
+static inline const tl_sums *tl_link_sums_out(const tl_io *io)
+{
+    return io->link_out && io->link_out->summed ? &io->link_out->sums : NULL;
+}
+static inline const tl_bn_undo *tl_link_undo(const tl_io *io)
+{
+    return io->link_out && io->link_out->undone ? &io->link_out->undo : NULL;
+}
+/* In setup: memory for the sums that this kernel will make, `out` parts in forward, `in` parts in backward. */
+tl_status tl_link_sums(tl_io *io, int out, int in);
 
 /* One ONNX node being read: in[k] is the constant that feeds input k, NULL when a computed value does; xs is the shape of the first
  * of those. */
@@ -133,7 +148,7 @@ typedef struct tl_op {
     tl_act        (*is_act)(const void *attr);        /* this op is nothing but that activation */
     bool            is_sum;                           /* this op is nothing but x[0] + x[1] */
     bool            takes_sum;                        /* outside training forward honors io->add */
-    bool            is_norm;                          /* a batch norm, which honors io->own */
+    bool            is_norm;                          /* a batch norm in training, which honors io->link */
     bool            is_product;                       /* this op is nothing but x[0] * x[1] */
     const struct tl_op *self_gate;                    /* this op is x[0] times that op of x[0]: ONNX has two nodes for it */
     /* Outside training this op is nothing but y = x*a + b per channel: give a and b (c values each). */

@@ -19,6 +19,19 @@ FLOW(new, TL_FLOW_NEW)
 FLOW(fixed, TL_FLOW_FIXED)
 FLOW(cat, TL_FLOW_CAT)
 
+static tl_status sums_new(tl_arena *a, int parts, int c, tl_sums *s)
+{
+    s->parts = parts;
+    TL_NEW(s->at = tl_new(a, float, 2 * (size_t)parts * (size_t)c));
+    return TL_OK;
+}
+
+tl_status tl_link_sums(tl_io *io, int out, int in)
+{
+    if (io->link_out && io->link_out->summed) TL_TRY(sums_new(io->arena, out, io->y.s.c, &io->link_out->sums));
+    return io->link_in ? sums_new(io->arena, in, io->x[0].s.c, &io->link_in->grad_sums) : TL_OK;
+}
+
 tl_status tl_shape_same(const void *attr, int nx, const tl_shape *x, tl_shape *y, tl_dims *p)
 {
     (void)attr;

@@ -185,3 +185,16 @@ void TL_SIMD(bn_grad)(const float *x, const float *dy, size_t m, int channels, c
             grad_line_fixed(&l, x + i, dy + i, dx + i, n);
     }
 }
+
+/* ---- Sums that others made ---- */
+
+void TL_SIMD(sums_total)(const tl_sums *sums, int c, double *total)
+{
+    const size_t n = 2 * (size_t)c;
+    for (size_t i = 0; i < n; i++) total[i] = 0;
+    for (int p = 0; p < sums->parts; p++) {
+        const float *part = sums->at + (size_t)p * n;
+#pragma omp simd
+        for (size_t i = 0; i < n; i++) total[i] += (double)part[i];
+    }
+}

@@ -9,14 +9,16 @@
  * both gradients in one pass over x and dy, where oneDNN needs two passes. Weights are packed so
  * that a vector of channels finds its nine taps side by side. A row of zeros stands for those
  * beyond the map; pixels whose window crosses the left or right border, and gradients at stride 2,
- * gather the taps that exist. dw is summed over PARTS chunks of rows, each by one thread, the
- * chunks in order. */
-#include "simd.h"
+ * gather the taps that exist.
+ *
+ * A map that is read through a batch norm (x through the one before, dy through the one after) is
+ * read once, row by row, into a ring of the three rows that windows reach; sums are made of each
+ * row that was just written. Rows are cut into TL_DW_PARTS chunks, each taken by one thread; what
+ * is summed per chunk is added in order. */
+#include "through.h"
+#include <omp.h>
 
-#define INLINE static inline __attribute__((always_inline))
-
-typedef float vec __attribute__((vector_size(4 * TL_VEC), aligned(4), may_alias));
-enum { TAPS = 9, TILE = 4, PARTS = 16 };
+enum { TAPS = 9, TILE = 4, RING = 3 };
 
 typedef struct {
     tl_shape x, y;
@@ -24,6 +26,16 @@ typedef struct {
     size_t c;
     const float *zeros, *w; /* a row of the wider map; packed weights */
 } problem;
+
+/* A map read row by row: as it is, or through a batch norm into the ring `at`. */
+typedef struct {
+    const float *map;
+    tl_shape s;
+    const tl_bn_read *read;
+    const tl_bn_undo *undo;
+    float *at;
+    size_t held[RING]; /* 1 + which row of the map; 0: none */
+} rows;
 
 typedef struct { /* the taps that exist at one pixel: where they read, which they are */
     const float *at[TAPS];
@@ -38,30 +50,12 @@ static size_t zero_row(tl_shape x, tl_shape y)
     return (size_t)(x.w > y.w ? x.w : y.w) * (size_t)x.c;
 }
 
+/* Floats of a ring; whole vectors are written, so the last row has some to spare. */
+static size_t ring(tl_shape s) { return round_up(RING * (size_t)s.w * (size_t)s.c + TL_VEC, 16); }
+
 size_t TL_SIMD(dw_scratch)(tl_shape x, tl_shape y)
 {
-    return zero_row(x, y) + (1 + PARTS) * packed((size_t)x.c);
-}
-
-INLINE vec at(const float *p) { return *(const vec *)(const void *)p; }
-INLINE void put(float *p, vec v) { *(vec *)(void *)p = v; }
-
-/* The first n floats; the last vector of a pixel may be short. */
-INLINE vec load(const float *p, size_t n)
-{
-    vec v = { 0 };
-    if (n >= TL_VEC) return at(p);
-    memcpy(&v, p, n * sizeof *p);
-    return v;
-}
-
-INLINE void store(float *p, vec v, size_t n)
-{
-    if (n >= TL_VEC) {
-        put(p, v);
-        return;
-    }
-    memcpy(p, &v, n * sizeof *p);
+    return zero_row(x, y) + (1 + TL_DW_PARTS) * packed((size_t)x.c) + (size_t)omp_get_max_threads() * (ring(x) + ring(y));
 }
 
 /* Where tap t of channel i lies among packed weights: TL_VEC channels' vectors for each tap. */
@@ -80,10 +74,28 @@ static problem prepare(tl_shape x, tl_shape y, int stride, int pad, const float 
     return (problem){ x, y, stride, pad, c, scratch, to };
 }
 
-static const float *row_of(const problem *p, const float *map, tl_shape s, int n, int h)
+/* The rings of the calling thread, for x and y. */
+static void own_rings(const problem *p, float *scratch, rows *x, rows *y)
 {
-    return h < 0 || h >= s.h ? p->zeros
-                             : map + ((size_t)n * (size_t)s.h + (size_t)h) * (size_t)s.w * p->c;
+    float *first = scratch + zero_row(p->x, p->y) + (1 + TL_DW_PARTS) * packed(p->c);
+    x->at = first + (size_t)omp_get_thread_num() * (ring(p->x) + ring(p->y));
+    y->at = x->at + ring(p->x);
+}
+
+/* Row h of picture n. */
+static const float *row_of(const problem *p, rows *m, int n, int h)
+{
+    if (h < 0 || h >= m->s.h) return p->zeros;
+    const size_t w = (size_t)m->s.w, row = (size_t)n * (size_t)m->s.h + (size_t)h, slot = row % RING;
+    const float *from = m->map + row * w * p->c;
+    float *to = m->at + slot * w * p->c;
+    if (!m->read && !m->undo) return from;
+    if (m->held[slot] == row + 1) return to;
+    m->held[slot] = row + 1;
+    if (m->read) read_rows(from, w, p->c, m->read, to, p->c);
+    else
+        undo_rows(from, m->undo->z + row * w * p->c, w, p->c, m->undo, to, p->c);
+    return to;
 }
 
 /* ---- Forward ---- */
@@ -140,10 +152,10 @@ static window sources(const problem *p, const float *const row[3], int v)
     return out;
 }
 
-INLINE void forward_row(const problem *p, const int s, const float *x, int n, int h, float *y)
+INLINE void forward_row(const problem *p, const int s, rows *x, int n, int h, float *y)
 {
     const float *row[3], *from[3];
-    for (int k = 0; k < 3; k++) row[k] = row_of(p, x, p->x, n, h * s - p->pad + k);
+    for (int k = 0; k < 3; k++) row[k] = row_of(p, x, n, h * s - p->pad + k);
     for (int v = 0; v < p->y.w;) {
         int first = v * s - p->pad, fit = first < 0 ? 0 : (p->x.w - first - 3) / s + 1;
         for (int k = 0; k < 3; k++) from[k] = row[k] + (first < 0 ? 0 : (size_t)first * p->c);
@@ -159,17 +171,23 @@ INLINE void forward_row(const problem *p, const int s, const float *x, int n, in
 }
 
 void TL_SIMD(dw)(const float *x, tl_shape xs, tl_shape ys, int stride, int pad, const float *w,
-                 float *y, float *scratch)
+                 const tl_bn_read *read, const tl_sums *sums, float *y, float *scratch)
 {
     const problem p = prepare(xs, ys, stride, pad, w, scratch);
-#pragma omp parallel for collapse(2) if (tl_count(xs) > SERIAL_BELOW)
-    for (int n = 0; n < ys.n; n++)
-        for (int h = 0; h < ys.h; h++) {
-            float *to = y + ((size_t)n * (size_t)ys.h + (size_t)h) * (size_t)ys.w * p.c;
-            if (stride == 1) forward_row(&p, 1, x, n, h, to);
+    const size_t count = (size_t)ys.n * (size_t)ys.h, len = (size_t)ys.w * p.c;
+#pragma omp parallel for schedule(dynamic) if (tl_count(xs) > SERIAL_BELOW)
+    for (size_t part = 0; part < TL_DW_PARTS; part++) {
+        rows from = { .map = x, .s = xs, .read = read }, none;
+        float *own = sums ? memset(sums->at + part * 2 * p.c, 0, 2 * p.c * sizeof *own) : NULL;
+        own_rings(&p, scratch, &from, &none);
+        for (size_t r = count * part / TL_DW_PARTS; r < count * (part + 1) / TL_DW_PARTS; r++) {
+            const int n = (int)(r / (size_t)ys.h), h = (int)(r % (size_t)ys.h);
+            if (stride == 1) forward_row(&p, 1, &from, n, h, y + r * len);
             else
-                forward_row(&p, 2, x, n, h, to);
+                forward_row(&p, 2, &from, n, h, y + r * len);
+            if (sums) sum_rows(y + r * len, (size_t)ys.w, p.c, sums->near, own);
         }
+    }
 }
 
 /* ---- Backward ---- */
@@ -246,13 +264,12 @@ static window targets(const problem *p, const float *const row[3], int v)
 }
 
 /* One row of dx, and what it adds to dw (packed). */
-static void backward_row(const problem *p, const float *x, const float *dy, int n, int h, float *dx,
-                         float *dw)
+static void backward_row(const problem *p, const float *x, rows *dy, int n, int h, float *dx, float *dw)
 {
     const float *row[3], *from[3];
     for (int k = 0; k < 3; k++) {
         int at_row = h + p->pad - k;
-        row[k] = at_row % p->stride ? NULL : row_of(p, dy, p->y, n, at_row / p->stride);
+        row[k] = at_row % p->stride ? NULL : row_of(p, dy, n, at_row / p->stride);
     }
     for (int v = 0; v < p->x.w;) {
         int first = v + p->pad - 2;
@@ -274,21 +291,26 @@ static void accumulate(const float *x, size_t n, float *y)
     for (size_t i = 0; i < n; i++) y[i] += x[i];
 }
 
-void TL_SIMD(dw_grad)(const float *x, const float *dy, tl_shape xs, tl_shape ys, int stride,
-                      int pad, const float *w, float *dx, float *dw, float *scratch)
+void TL_SIMD(dw_grad)(const float *x, const float *dy, tl_shape xs, tl_shape ys, int stride, int pad,
+                      const float *w, const tl_bn_read *read, const tl_sums *sums, const tl_bn_undo *undo, float *dx,
+                      float *dw, float *scratch)
 {
     const problem p = prepare(xs, ys, stride, pad, w, scratch);
-    const size_t rows = (size_t)xs.n * (size_t)xs.h, len = (size_t)xs.w * p.c, size = packed(p.c);
-    float *sums = scratch + zero_row(xs, ys) + size;
-#pragma omp parallel for if (tl_count(xs) > SERIAL_BELOW)
-    for (size_t part = 0; part < PARTS; part++) {
-        float *own = sums + part * size;
-        memset(own, 0, size * sizeof *own);
-        for (size_t r = rows * part / PARTS; r < rows * (part + 1) / PARTS; r++)
-            backward_row(&p, x + r * len, dy, (int)(r / (size_t)xs.h), (int)(r % (size_t)xs.h),
-                         dx + r * len, own);
+    const size_t count = (size_t)xs.n * (size_t)xs.h, len = (size_t)xs.w * p.c, size = packed(p.c);
+    float *dws = scratch + zero_row(xs, ys) + size;
+#pragma omp parallel for schedule(dynamic) if (tl_count(xs) > SERIAL_BELOW)
+    for (size_t part = 0; part < TL_DW_PARTS; part++) {
+        rows values = { .map = x, .s = xs, .read = read }, grads = { .map = dy, .s = ys, .undo = undo };
+        float *own = memset(dws + part * size, 0, size * sizeof *own);
+        float *summed = read ? memset(sums->at + part * 2 * p.c, 0, 2 * p.c * sizeof *own) : NULL;
+        own_rings(&p, scratch, &values, &grads);
+        for (size_t r = count * part / TL_DW_PARTS; r < count * (part + 1) / TL_DW_PARTS; r++) {
+            const int n = (int)(r / (size_t)xs.h), h = (int)(r % (size_t)xs.h);
+            backward_row(&p, row_of(&p, &values, n, h), &grads, n, h, dx + r * len, own);
+            if (read) gate_rows(x + r * len, (size_t)xs.w, p.c, read, sums->near, summed, dx + r * len);
+        }
     }
-    for (size_t part = 1; part < PARTS; part++) accumulate(sums + part * size, size, sums);
+    for (size_t part = 1; part < TL_DW_PARTS; part++) accumulate(dws + part * size, size, dws);
     for (size_t i = 0; i < p.c; i++)
-        for (size_t t = 0; t < TAPS; t++) dw[i * TAPS + t] = sums[packed_at(i, t)];
+        for (size_t t = 0; t < TAPS; t++) dw[i * TAPS + t] = dws[packed_at(i, t)];
 }

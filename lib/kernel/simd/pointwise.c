@@ -1,0 +1,292 @@
+/* pointwise.c - 1x1 convolution of a training step, with the work of batch norms beside it. SPDX-License-Identifier: MIT
+ *
+ * On maps of m pixels (rows) it is a matrix product, x (m x in) * w' = y (m x out), and backward two: dx = dy * w and dw = dy' * x.
+ * Where channels are few, memory is the limit, not arithmetic. So blocks of rows small enough for the second-level cache
+ * are taken through everything that is to be done with them: read through the batch norm before (or the gradient through
+ * the one after), multiplied, and summed for a batch norm while the results are in registers; backward makes both products from
+ * one reading of x and dy.
+ *
+ * Rows are cut into parts, which are what threads take. Sums and dw are made per part and added in order. How many parts there
+ * are depends on the shape alone. */
+#include "product.h"
+#include "through.h"
+#include <omp.h>
+
+enum { BLOCK = 49152, MOST_ROWS = 24 * MR, PARTS = 64, GRAD_PARTS = 16 };
+
+static size_t clamp(size_t n, size_t low, size_t high) { return n < low ? low : least(n, high); }
+
+/* Rows of a block: a number of floats that the second-level cache holds together with a panel of weights. */
+static size_t block_rows(size_t in, size_t out)
+{
+    return clamp(BLOCK / (in > out ? in : out) / MR, 2, MOST_ROWS / MR) * MR;
+}
+
+static size_t forward_parts(size_t m) { return clamp(m / (4 * MR), 1, PARTS); }
+
+/* Each part has a dw of its own: writing and adding them up shall not cost more than a quarter of reading the maps. */
+static size_t grad_parts(size_t m, size_t in, size_t out)
+{
+    return least(clamp(m * (in + out) / (4 * in * out), 2, GRAD_PARTS), clamp(m / MR, 1, GRAD_PARTS));
+}
+
+static size_t first_row(size_t m, size_t part, size_t parts) { return part == parts ? m : m * part / parts / MR * MR; }
+
+/* ---- Weights in panels of NR columns: [columns/NR][depth][NR], zeros where there is none ---- */
+
+static size_t packed(size_t depth, size_t columns) { return round_up(columns, NR) * depth; }
+
+/* Panels of w' (depth: in, columns: out). Rows of w are read in pieces, and written across. */
+static void pack_forward(const float *w, size_t in, size_t out, float *to)
+{
+#pragma omp parallel for if (in * out > SERIAL_BELOW)
+    for (size_t o = 0; o < out; o += NR) {
+        float *panel = to + o * in;
+        if (out - o < NR) memset(panel, 0, in * NR * sizeof *panel);
+        for (size_t i = 0; i < in; i += NR)
+            for (size_t j = 0; j < least(NR, out - o); j++)
+                for (size_t k = i; k < least(i + NR, in); k++) panel[k * NR + j] = w[(o + j) * in + k];
+    }
+}
+
+/* Panels of w (depth: out, columns: in). */
+static void pack_backward(const float *w, size_t in, size_t out, float *to)
+{
+#pragma omp parallel for if (in * out > SERIAL_BELOW)
+    for (size_t i = 0; i < in; i += NR)
+        for (size_t o = 0; o < out; o++) {
+            float *row = to + i * out + o * NR;
+            put(row, load(w + o * in + i, in - i));
+            put(row + TL_VEC, in - i > TL_VEC ? load(w + o * in + i + TL_VEC, in - i - TL_VEC) : (vec){ 0 });
+        }
+}
+
+static void copy_rows(const float *x, size_t n, size_t c, float *to, size_t ld)
+{
+    for (size_t r = 0; r < n; r++, x += c, to += ld)
+        for (size_t i = 0; i < c; i += TL_VEC) put(to + i, load(x + i, c - i));
+}
+
+/* ---- A panel of columns of a block of rows ---- */
+
+/* What becomes of the products besides being stored, and what was summed. */
+typedef struct {
+    const float *z;          /* the input of the batch norm that gates them, c floats a row; NULL: none */
+    const tl_bn_read *read;
+    const tl_sums *sums;     /* NULL: none */
+    float *part;             /* this part's 2 x c sums */
+    size_t c;
+} finish;
+
+/* The same for one panel: vectors of n channels. */
+typedef struct {
+    size_t n;
+    const float *z;
+    bool gated, summed;
+    tl_act act;
+    vec a[2], b[2], near[2], s[2], q[2];
+} edge;
+
+static edge edge_of(const finish *f, size_t column)
+{
+    edge e = { .n = f->c - column, .gated = f->z != NULL, .summed = f->sums != NULL };
+    for (int j = 0; j < 2 && e.n > (size_t)j * TL_VEC; j++) {
+        const size_t at_column = column + (size_t)j * TL_VEC, n = f->c - at_column;
+        if (e.gated) {
+            e.a[j] = load(f->read->a + at_column, n);
+            e.b[j] = load(f->read->b + at_column, n);
+            e.act = f->read->act;
+        }
+        if (!e.summed) continue;
+        e.near[j] = load(f->sums->near + at_column, n);
+        e.s[j] = load(f->part + at_column, n);
+        e.q[j] = load(f->part + f->c + at_column, n);
+    }
+    if (e.gated) e.z = f->z + column;
+    return e;
+}
+
+static void keep_sums(const finish *f, const edge *e, size_t column)
+{
+    for (int j = 0; e->summed && j < 2 && e->n > (size_t)j * TL_VEC; j++) {
+        const size_t at_column = column + (size_t)j * TL_VEC, n = f->c - at_column;
+        store(f->part + at_column, e->s[j], n);
+        store(f->part + f->c + at_column, e->q[j], n);
+    }
+}
+
+INLINE void tile(const int rows, const int nv, size_t depth, const float *a, size_t lda, const float *b, float *y, size_t c,
+                 edge *e)
+{
+    vec sum[MR][2] = { { { 0 } } };
+    product(rows, nv, depth, a, lda, 1, b, NR, sum);
+#pragma GCC unroll 2
+    for (int j = 0; j < nv; j++) {
+        const size_t n = e->n - (size_t)j * TL_VEC;
+        const vec a_z = e->a[j], b_z = e->b[j], near = e->near[j];
+        vec s[2] = { e->s[j] }, q[2] = { e->q[j] }; /* of even and odd rows: half as long a chain of additions */
+#pragma GCC unroll 14
+        for (int r = 0; r < rows; r++) {
+            vec v = sum[r][j];
+            if (e->gated) {
+                vec z = load(e->z + (size_t)r * c + j * TL_VEC, n);
+                v = gate_vec(z * a_z + b_z, v, e->act);
+                s[r % 2] += v;
+                q[r % 2] += v * (z - near);
+            } else if (e->summed) {
+                vec d = v - near;
+                s[r % 2] += d;
+                q[r % 2] += d * d;
+            }
+            store(y + (size_t)r * c + j * TL_VEC, v, n);
+        }
+        e->s[j] = s[0] + s[1];
+        e->q[j] = q[0] + q[1];
+    }
+    if (e->gated) e->z += (size_t)rows * c;
+}
+
+/* y (m x c) of columns column.. of a block = a (m x depth) * panel. */
+static void panel(size_t m, size_t depth, const float *a, size_t lda, const float *b, size_t column, float *y, const finish *f)
+{
+    edge e = edge_of(f, column);
+    const size_t parts = (m + MR - 1) / MR, c = f->c;
+    for (size_t i = 0; i < parts; i++) { /* of nearly equal height */
+        const size_t r = m * i / parts, rows = m * (i + 1) / parts - r;
+        const float *from = a + r * lda;
+        float *to = y + r * c + column;
+#define CASE(R) \
+    case R: \
+        if (e.n > TL_VEC) tile(R, 2, depth, from, lda, b, to, c, &e); \
+        else \
+            tile(R, 1, depth, from, lda, b, to, c, &e); \
+        break;
+        EACH_HEIGHT(rows, CASE)
+#undef CASE
+    }
+    keep_sums(f, &e, column);
+}
+
+/* ---- Forward ---- */
+
+size_t TL_SIMD(pw_parts)(size_t m, int in, int out, bool grad)
+{
+    return grad ? grad_parts(m, (size_t)in, (size_t)out) : forward_parts(m);
+}
+
+/* Of one thread: a block of x, and backward one of dy. */
+static size_t block_floats(size_t in, size_t out) { return block_rows(in, out) * round_up(in, TL_VEC); }
+
+size_t TL_SIMD(pw_scratch)(size_t m, int in, int out, bool grad)
+{
+    const size_t i = (size_t)in, o = (size_t)out, threads = (size_t)omp_get_max_threads();
+    if (!grad) return round_up(packed(i, o), 16) + threads * block_floats(i, o);
+    return round_up(packed(o, i), 16) + grad_parts(m, i, o) * o * round_up(i, TL_VEC) +
+           threads * (block_floats(i, o) + block_floats(o, i));
+}
+
+static finish finish_part(size_t c, const tl_sums *sums, size_t part)
+{
+    finish f = { .c = c, .sums = sums };
+    if (!sums) return f;
+    f.part = sums->at + part * 2 * c;
+    memset(f.part, 0, 2 * c * sizeof *f.part);
+    return f;
+}
+
+void TL_SIMD(pw)(const float *x, size_t m, int in, int out, const float *w, const tl_bn_read *read, const tl_sums *sums,
+                 float *y, float *scratch)
+{
+    const size_t c = (size_t)in, o = (size_t)out, parts = forward_parts(m), most = block_rows(c, o), ld = round_up(c, TL_VEC);
+    float *panels = scratch, *blocks = scratch + round_up(packed(c, o), 16);
+    pack_forward(w, c, o, panels);
+#pragma omp parallel for schedule(dynamic) if (m * (c + o) > SERIAL_BELOW)
+    for (size_t p = 0; p < parts; p++) {
+        float *block = blocks + (size_t)omp_get_thread_num() * block_floats(c, o);
+        const finish f = finish_part(o, sums, p);
+        const size_t end = first_row(m, p + 1, parts);
+        for (size_t r = first_row(m, p, parts), n; r < end; r += n) {
+            n = least(most, end - r);
+            const float *a = x + r * c;
+            if (read) read_rows(a, n, c, read, block, ld);
+            for (size_t k = 0; k < o; k += NR)
+                panel(n, c, read ? block : a, read ? ld : c, panels + k * c, k, y + r * o, &f);
+        }
+    }
+}
+
+/* ---- Backward ---- */
+
+INLINE void outer_tile(const int rows, const int nv, size_t m, const float *dy, size_t ldy, const float *x, size_t ldx, float *dw)
+{
+    vec sum[MR][2];
+#pragma GCC unroll 14
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (int j = 0; j < nv; j++) sum[r][j] = at(dw + (size_t)r * ldx + j * TL_VEC);
+    product(rows, nv, m, dy, 1, ldy, x, ldx, sum);
+#pragma GCC unroll 14
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (int j = 0; j < nv; j++) put(dw + (size_t)r * ldx + j * TL_VEC, sum[r][j]);
+}
+
+/* dw (out x ldx) += dy' * x over the m rows of a block. */
+static void outer(size_t m, const float *dy, size_t ldy, size_t out, const float *x, size_t ldx, float *dw)
+{
+    const size_t parts = (out + MR - 1) / MR;
+    for (size_t i = 0; i < ldx; i += NR)
+        for (size_t k = 0; k < parts; k++) {
+            const size_t o = out * k / parts, rows = out * (k + 1) / parts - o;
+            float *to = dw + o * ldx + i;
+#define CASE(R) \
+    case R: \
+        if (ldx - i > TL_VEC) outer_tile(R, 2, m, dy + o, ldy, x + i, ldx, to); \
+        else \
+            outer_tile(R, 1, m, dy + o, ldy, x + i, ldx, to); \
+        break;
+            EACH_HEIGHT(rows, CASE)
+#undef CASE
+        }
+}
+
+static void sum_parts(const float *from, size_t parts, size_t out, size_t in, size_t ld, float *dw)
+{
+#pragma omp parallel for if (parts * out * in > SERIAL_BELOW)
+    for (size_t o = 0; o < out; o++)
+        for (size_t i = 0; i < in; i += TL_VEC) {
+            vec sum = { 0 };
+            for (size_t p = 0; p < parts; p++) sum += at(from + (p * out + o) * ld + i);
+            store(dw + o * in + i, sum, in - i);
+        }
+}
+
+void TL_SIMD(pw_grad)(const float *x, const float *dy, size_t m, int in, int out, const float *w, const tl_bn_read *read,
+                      const tl_sums *sums, const tl_bn_undo *undo, float *dx, float *dw, float *scratch)
+{
+    const size_t c = (size_t)in, o = (size_t)out, parts = grad_parts(m, c, o), most = block_rows(c, o);
+    const size_t ldx = round_up(c, TL_VEC), ldy = undo ? round_up(o, TL_VEC) : o;
+    float *panels = scratch, *dws = panels + round_up(packed(o, c), 16), *blocks = dws + parts * o * ldx;
+    pack_backward(w, c, o, panels);
+#pragma omp parallel for schedule(dynamic) if (m * (c + o) > SERIAL_BELOW)
+    for (size_t p = 0; p < parts; p++) {
+        float *xs = blocks + (size_t)omp_get_thread_num() * (block_floats(c, o) + block_floats(o, c)), *dys = xs + block_floats(c, o);
+        float *own = dws + p * o * ldx;
+        finish f = finish_part(c, read ? sums : NULL, p);
+        const size_t end = first_row(m, p + 1, parts);
+        memset(own, 0, o * ldx * sizeof *own);
+        for (size_t r = first_row(m, p, parts), n; r < end; r += n) {
+            n = least(most, end - r);
+            const float *b = x + r * c, *a = dy + r * o;
+            if (read) read_rows(b, n, c, read, xs, ldx);
+            else if (ldx != c)
+                copy_rows(b, n, c, xs, ldx);
+            if (undo) undo_rows(a, undo->z + r * o, n, o, undo, dys, ldy);
+            const float *rows = read || ldx != c ? xs : b, *grads = undo ? dys : a;
+            outer(n, grads, ldy, o, rows, ldx, own);
+            if (read) f.z = b, f.read = read;
+            for (size_t k = 0; k < c; k += NR) panel(n, o, grads, ldy, panels + k * o, k, dx + r * c, &f);
+        }
+    }
+    sum_parts(dws, parts, o, c, ldx, dw);
+}

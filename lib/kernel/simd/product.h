@@ -1,0 +1,41 @@
+/* product.h - the innermost matrix product, held in registers. SPDX-License-Identifier: MIT
+ *
+ * A tile of up to MR rows by NR = two vectors of columns: as many as leave room in the register file for the two vectors of b
+ * that every row is multiplied with. Rows and vectors are constants wherever this is inlined; EACH_HEIGHT makes the cases. */
+#ifndef TL_PRODUCT_H
+#define TL_PRODUCT_H
+#include "vec.h"
+
+enum { NR = 2 * TL_VEC, MR = TL_VEC == 16 ? 14 : 6 };
+
+/* sum[r][j] += sum over k < depth of a[r*row + k*step] * b[k*ldb + j], for r < rows and nv vectors j. */
+INLINE void product(const int rows, const int nv, size_t depth, const float *a, size_t row, size_t step, const float *b,
+                    size_t ldb, vec sum[MR][2])
+{
+    const float *p[(MR + 2) / 3]; /* an address reaches three rows: itself, one further, two further */
+#pragma GCC unroll 5
+    for (int r = 0; r < rows; r += 3) p[r / 3] = a + (size_t)r * row;
+    for (size_t k = 0; k < depth; k++, b += ldb) {
+        const vec b0 = at(b), b1 = nv > 1 ? at(b + TL_VEC) : b0;
+#pragma GCC unroll 14
+        for (int r = 0; r < rows; r++) {
+            const float x = p[r / 3][(size_t)(r % 3) * row];
+            sum[r][0] += x * b0;
+            if (nv > 1) sum[r][1] += x * b1;
+        }
+#pragma GCC unroll 5
+        for (int r = 0; r < rows; r += 3) p[r / 3] += step;
+    }
+}
+
+/* Run CASE(rows) with the constant that n is. */
+#if TL_VEC == 16
+#define EACH_HEIGHT(n, CASE) \
+    switch (n) { \
+        CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12) CASE(13) CASE(14) \
+    }
+#else
+#define EACH_HEIGHT(n, CASE) \
+    switch (n) { CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) }
+#endif
+#endif

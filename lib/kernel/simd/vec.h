@@ -1,0 +1,68 @@
+/* vec.h - vectors of floats by name, for kernels that the compiler would not vectorize well by itself.
+ * SPDX-License-Identifier: MIT
+ *
+ * The vector extensions of GCC and clang: arithmetic is plain C, a comparison gives -1 or 0 per lane. */
+#ifndef TL_VEC_H
+#define TL_VEC_H
+#include "simd.h"
+#if TL_VEC > 4
+#include <immintrin.h>
+#endif
+
+#define INLINE static inline __attribute__((always_inline))
+
+typedef float vec __attribute__((vector_size(4 * TL_VEC), aligned(4), may_alias));
+typedef int32_t lanes __attribute__((vector_size(4 * TL_VEC)));
+
+static inline size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
+
+INLINE vec at(const float *p) { return *(const vec *)(const void *)p; }
+INLINE void put(float *p, vec v) { *(vec *)(void *)p = v; }
+INLINE vec splat(float f) { return f - (vec){ 0 }; }
+
+/* The first n floats at p, the rest zero; and back. A row's last vector may be short, and pruned networks have such rows
+ * everywhere, so this asks for the instructions that mask by lane, where there are any. */
+#if TL_VEC == 16
+#define LANES(n) ((__mmask16)((1u << (n)) - 1))
+INLINE vec load_part(const float *p, size_t n) { return (vec)_mm512_maskz_loadu_ps(LANES(n), p); }
+INLINE void store_part(float *p, vec v, size_t n) { _mm512_mask_storeu_ps(p, LANES(n), (__m512)v); }
+#elif TL_VEC == 8
+INLINE __m256i first(size_t n)
+{
+    return (__m256i)((lanes){ 0, 1, 2, 3, 4, 5, 6, 7 } < (int32_t)n);
+}
+INLINE vec load_part(const float *p, size_t n) { return (vec)_mm256_maskload_ps(p, first(n)); }
+INLINE void store_part(float *p, vec v, size_t n) { _mm256_maskstore_ps(p, first(n), (__m256)v); }
+#else
+INLINE vec load_part(const float *p, size_t n)
+{
+    vec v = { 0 };
+    memcpy(&v, p, n * sizeof *p);
+    return v;
+}
+INLINE void store_part(float *p, vec v, size_t n) { memcpy(p, &v, n * sizeof *p); }
+#endif
+INLINE vec load(const float *p, size_t n) { return n >= TL_VEC ? at(p) : load_part(p, n); }
+INLINE void store(float *p, vec v, size_t n)
+{
+    if (n >= TL_VEC) put(p, v);
+    else
+        store_part(p, v, n);
+}
+
+INLINE vec choose(lanes yes, vec a, vec b) { return (vec)((yes & (lanes)a) | (~yes & (lanes)b)); }
+
+/* activate() and gate() of simd.h for a vector. */
+INLINE vec activate_vec(vec x, tl_act act)
+{
+    vec low = act.slope * x;
+    if (act.slope == 0) low = (vec)((lanes)x & (x != x)); /* not 0 * -infinity */
+    vec y = choose(x > 0, x, low);
+    return choose(y > act.max, splat(act.max), y);
+}
+
+INLINE vec gate_vec(vec x, vec g, tl_act act)
+{
+    return (vec)((lanes)choose(x > 0, g, act.slope * g) & ~(x >= act.max));
+}
+#endif

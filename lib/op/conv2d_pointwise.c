@@ -1,0 +1,39 @@
+/* conv2d_pointwise.c - a 1x1 convolution in training, which does the work of batch norms beside it.
+ * SPDX-License-Identifier: MIT */
+#include "conv2d.h"
+
+static bool fits(const tl_io *io)
+{
+    const tl_conv2d *a = io->attr;
+    return io->train && a->k == 1 && a->stride == 1 && a->pad == 0 && a->extra == 0 && a->groups == 1 && a->nobias &&
+           !tl_act_on(io->act) && io->want_dw && io->want_dx[0];
+}
+
+static size_t pixels(const tl_io *io) { return tl_count(io->y.s) / (size_t)io->y.s.c; }
+
+static tl_status setup(tl_io *io)
+{
+    const size_t m = pixels(io);
+    const int in = io->x[0].s.c, out = io->y.s.c;
+    const size_t forward = tl_kernel()->pw_scratch(m, in, out, false), backward = tl_kernel()->pw_scratch(m, in, out, true);
+    io->scratch_bytes = (forward > backward ? forward : backward) * sizeof(float);
+    return tl_link_sums(io, (int)tl_kernel()->pw_parts(m, in, out, false), (int)tl_kernel()->pw_parts(m, in, out, true));
+}
+
+static tl_status forward(tl_io *io)
+{
+    tl_kernel()->pw(io->x[0].f, pixels(io), io->x[0].s.c, io->y.s.c, io->p[0].w, tl_link_read(io), tl_link_sums_out(io),
+                    io->y.f, io->scratch);
+    return TL_OK;
+}
+
+static tl_status backward(tl_io *io)
+{
+    tl_kernel()->pw_grad(io->x[0].f, io->dy.f, pixels(io), io->x[0].s.c, io->y.s.c, io->p[0].w, tl_link_read(io),
+                         tl_link_sums_in(io), tl_link_undo(io), io->dx[0].f, io->p[0].g, io->scratch);
+    return TL_OK;
+}
+
+const tl_op_kernel tl_conv2d_pointwise = {
+    "pointwise", fits, setup, forward, backward, TL_CAN_SUM | TL_CAN_READ_THROUGH | TL_CAN_UNDO,
+};
