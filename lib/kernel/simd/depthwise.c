@@ -11,9 +11,8 @@
  * beyond the map; pixels whose window crosses the left or right border, and gradients at stride 2,
  * gather the taps that exist.
  *
- * A map that is read through a batch norm (x through the one before, dy through the one after) is
- * read once, row by row, into a ring of the three rows that windows reach; sums are made of each
- * row that was just written. Rows are cut into TL_DW_PARTS chunks, each taken by one thread; what
+ * What several windows reach (x in forward, dy in backward) is read through a batch norm once, row
+ * by row, into a ring of three rows; sums are made of what is written while it is in registers. Rows are cut into TL_DW_PARTS chunks, each taken by one thread; what
  * is summed per chunk is added in order. */
 #include "through.h"
 #include <omp.h>
@@ -26,6 +25,14 @@ typedef struct {
     size_t c;
     const float *zeros, *w; /* a row of the wider map; packed weights */
 } problem;
+
+/* What a batch norm wants of the numbers that are written: forward their sums; backward, where x is
+ * read through it, that they are gated first. part NULL: nothing. */
+typedef struct {
+    tl_bn_read read;
+    const float *near;
+    float *part; /* 2 x c */
+} wish;
 
 /* A map read row by row: as it is, or through a batch norm into the ring `at`. */
 typedef struct {
@@ -55,7 +62,7 @@ static size_t ring(tl_shape s) { return round_up(RING * (size_t)s.w * (size_t)s.
 
 size_t TL_SIMD(dw_scratch)(tl_shape x, tl_shape y)
 {
-    return zero_row(x, y) + (1 + TL_DW_PARTS) * packed((size_t)x.c) + (size_t)omp_get_max_threads() * (ring(x) + ring(y));
+    return zero_row(x, y) + (1 + TL_DW_PARTS) * packed((size_t)x.c) + (size_t)omp_get_max_threads() * (ring(x) > ring(y) ? ring(x) : ring(y));
 }
 
 /* Where tap t of channel i lies among packed weights: TL_VEC channels' vectors for each tap. */
@@ -74,12 +81,20 @@ static problem prepare(tl_shape x, tl_shape y, int stride, int pad, const float 
     return (problem){ x, y, stride, pad, c, scratch, to };
 }
 
-/* The rings of the calling thread, for x and y. */
-static void own_rings(const problem *p, float *scratch, rows *x, rows *y)
+/* The ring of the calling thread. */
+static float *own_ring(const problem *p, float *scratch)
 {
     float *first = scratch + zero_row(p->x, p->y) + (1 + TL_DW_PARTS) * packed(p->c);
-    x->at = first + (size_t)omp_get_thread_num() * (ring(p->x) + ring(p->y));
-    y->at = x->at + ring(p->x);
+    return first + (size_t)omp_get_thread_num() * (ring(p->x) > ring(p->y) ? ring(p->x) : ring(p->y));
+}
+
+static wish wish_of(const tl_bn_read *read, const tl_sums *sums, size_t part, size_t c)
+{
+    wish w = { .read = read ? *read : (tl_bn_read){ 0 } };
+    if (!sums) return w;
+    w.near = sums->near;
+    w.part = memset(sums->at + part * 2 * c, 0, 2 * c * sizeof *w.part);
+    return w;
 }
 
 /* Row h of picture n. */
@@ -92,17 +107,32 @@ static const float *row_of(const problem *p, rows *m, int n, int h)
     if (!m->read && !m->undo) return from;
     if (m->held[slot] == row + 1) return to;
     m->held[slot] = row + 1;
-    if (m->read) read_rows(from, w, p->c, m->read, to, p->c);
+    if (m->read) read_rows(from, w, p->c, *m->read, to, p->c);
     else
-        undo_rows(from, m->undo->z + row * w * p->c, w, p->c, m->undo, to, p->c);
+        undo_rows(from, m->undo->z + row * w * p->c, w, p->c, *m->undo, to, p->c);
     return to;
 }
 
 /* ---- Forward ---- */
 
+/* n vectors of channels i.. of y are added to the sums. */
+INLINE void sum_vectors(wish want, const vec *y, int n, size_t i, size_t c)
+{
+    const vec near = load(want.near + i, c - i);
+    vec s = load(want.part + i, c - i), q = load(want.part + c + i, c - i);
+#pragma GCC unroll 4
+    for (int k = 0; k < n; k++) {
+        vec d = y[k] - near;
+        s += d;
+        q += d * d;
+    }
+    store(want.part + i, s, c - i);
+    store(want.part + c + i, q, c - i);
+}
+
 /* n neighboring pixels at y, whose windows begin at row[0..2]. */
 INLINE void forward_tile(const int n, const int s, const float *const row[3], const float *w,
-                         size_t c, float *y)
+                         size_t c, wish want, float *y)
 {
     for (size_t i = 0; i < c; i += TL_VEC, w += TAPS * TL_VEC) {
         vec sum[TILE] = { { 0 } };
@@ -124,16 +154,18 @@ INLINE void forward_tile(const int n, const int s, const float *const row[3], co
             }
 #pragma GCC unroll 4
         for (int q = 0; q < n; q++) store(y + (size_t)q * c + i, sum[q], c - i);
+        if (want.part) sum_vectors(want, sum, n, i, c);
     }
 }
 
-static void forward_pixel(const window *v, const float *w, size_t c, float *y)
+static void forward_pixel(const window *v, const float *w, size_t c, wish want, float *y)
 {
     for (size_t i = 0; i < c; i += TL_VEC, w += TAPS * TL_VEC) {
         vec sum = { 0 };
         for (int t = 0; t < v->n; t++)
             sum += load(v->at[t] + i, c - i) * at(w + v->tap[t] * TL_VEC);
         store(y + i, sum, c - i);
+        if (want.part) sum_vectors(want, &sum, 1, i, c);
     }
 }
 
@@ -152,7 +184,8 @@ static window sources(const problem *p, const float *const row[3], int v)
     return out;
 }
 
-INLINE void forward_row(const problem *p, const int s, rows *x, int n, int h, float *y)
+INLINE void forward_row(const problem *p, const int s, rows *x, int n, int h, wish want,
+                        float *y)
 {
     const float *row[3], *from[3];
     for (int k = 0; k < 3; k++) row[k] = row_of(p, x, n, h * s - p->pad + k);
@@ -161,11 +194,11 @@ INLINE void forward_row(const problem *p, const int s, rows *x, int n, int h, fl
         for (int k = 0; k < 3; k++) from[k] = row[k] + (first < 0 ? 0 : (size_t)first * p->c);
         float *to = y + (size_t)v * p->c;
         if (first >= 0 && fit >= TILE && v + TILE <= p->y.w) {
-            forward_tile(TILE, s, from, p->w, p->c, to);
+            forward_tile(TILE, s, from, p->w, p->c, want, to);
             v += TILE;
         } else {
             window taps = sources(p, row, v++);
-            forward_pixel(&taps, p->w, p->c, to);
+            forward_pixel(&taps, p->w, p->c, want, to);
         }
     }
 }
@@ -177,31 +210,59 @@ void TL_SIMD(dw)(const float *x, tl_shape xs, tl_shape ys, int stride, int pad, 
     const size_t count = (size_t)ys.n * (size_t)ys.h, len = (size_t)ys.w * p.c;
 #pragma omp parallel for schedule(dynamic) if (tl_count(xs) > SERIAL_BELOW)
     for (size_t part = 0; part < TL_DW_PARTS; part++) {
-        rows from = { .map = x, .s = xs, .read = read }, none;
-        float *own = sums ? memset(sums->at + part * 2 * p.c, 0, 2 * p.c * sizeof *own) : NULL;
-        own_rings(&p, scratch, &from, &none);
+        rows from = { .map = x, .s = xs, .read = read, .at = own_ring(&p, scratch) };
+        const wish want = wish_of(NULL, sums, part, p.c);
         for (size_t r = count * part / TL_DW_PARTS; r < count * (part + 1) / TL_DW_PARTS; r++) {
             const int n = (int)(r / (size_t)ys.h), h = (int)(r % (size_t)ys.h);
-            if (stride == 1) forward_row(&p, 1, &from, n, h, y + r * len);
+            if (stride == 1) forward_row(&p, 1, &from, n, h, want, y + r * len);
             else
-                forward_row(&p, 2, &from, n, h, y + r * len);
-            if (sums) sum_rows(y + r * len, (size_t)ys.w, p.c, sums->near, own);
+                forward_row(&p, 2, &from, n, h, want, y + r * len);
         }
     }
 }
 
 /* ---- Backward ---- */
 
+/* Channels i.. of n pixels: what was read of x, and the gradient's gate, where there is a wish. */
+INLINE void read_pixels(const int n, const float *x, size_t i, size_t c, wish want, vec *xs)
+{
+#pragma GCC unroll 4
+    for (int q = 0; q < n; q++) xs[q] = load(x + (size_t)q * c + i, c - i);
+    if (!want.part) return;
+    const vec a = load(want.read.a + i, c - i), b = load(want.read.b + i, c - i);
+#pragma GCC unroll 4
+    for (int q = 0; q < n; q++) xs[q] = activate_vec(xs[q] * a + b, want.read.act);
+}
+
+/* The activation passes g where it passed the same sign and less than its maximum. */
+INLINE void write_pixels(const int n, const float *x, const vec *xs, size_t i, size_t c, wish want, vec *g, float *dx)
+{
+    if (want.part) {
+        const vec near = load(want.near + i, c - i);
+        vec s = load(want.part + i, c - i), t = load(want.part + c + i, c - i);
+#pragma GCC unroll 4
+        for (int q = 0; q < n; q++) {
+            g[q] = gate_vec(xs[q], g[q], want.read.act);
+            s += g[q];
+            t += g[q] * (load(x + (size_t)q * c + i, c - i) - near);
+        }
+        store(want.part + i, s, c - i);
+        store(want.part + c + i, t, c - i);
+    }
+#pragma GCC unroll 4
+    for (int q = 0; q < n; q++) store(dx + (size_t)q * c + i, g[q], c - i);
+}
+
 /* n neighboring pixels of x and dx at stride 1; dy's pixels whose windows hold them begin at
  * g[0..2], one row for each k. */
 INLINE void backward_tile(const int n, const float *const g[3], const float *x, const float *w,
-                          size_t c, float *dx, float *dw)
+                          size_t c, wish want, float *dx, float *dw)
 {
     for (size_t i = 0; i < c; i += TL_VEC, w += TAPS * TL_VEC, dw += TAPS * TL_VEC) {
         vec sum[TILE] = { { 0 } }, xs[TILE];
+        read_pixels(n, x, i, c, want, xs);
 #pragma GCC unroll 4
         for (int q = 0; q < n; q++) {
-            xs[q] = load(x + (size_t)q * c + i, c - i);
             __builtin_prefetch(x + (size_t)(n + q) * c + i);
             __builtin_prefetch(g[0] + (size_t)(n + 2 + q) * c + i);
             __builtin_prefetch(dx + (size_t)(n + q) * c + i, 1);
@@ -225,23 +286,23 @@ INLINE void backward_tile(const int n, const float *const g[3], const float *x, 
 #pragma GCC unroll 3
             for (int l = 0; l < 3; l++) put(dw + (k * 3 + l) * TL_VEC, d[l]);
         }
-#pragma GCC unroll 4
-        for (int q = 0; q < n; q++) store(dx + (size_t)q * c + i, sum[q], c - i);
+        write_pixels(n, x, xs, i, c, want, sum, dx);
     }
 }
 
-static void backward_pixel(const window *v, const float *x, const float *w, size_t c, float *dx,
-                           float *dw)
+static void backward_pixel(const window *v, const float *x, const float *w, size_t c, wish want,
+                           float *dx, float *dw)
 {
     for (size_t i = 0; i < c; i += TL_VEC, w += TAPS * TL_VEC, dw += TAPS * TL_VEC) {
-        vec sum = { 0 }, xs = load(x + i, c - i);
+        vec sum = { 0 }, xs;
+        read_pixels(1, x, i, c, want, &xs);
         for (int t = 0; t < v->n; t++) {
             vec dy = load(v->at[t] + i, c - i);
             float *d = dw + v->tap[t] * TL_VEC;
             sum += dy * at(w + v->tap[t] * TL_VEC);
             put(d, at(d) + dy * xs);
         }
-        store(dx + i, sum, c - i);
+        write_pixels(1, x, &xs, i, c, want, &sum, dx);
     }
 }
 
@@ -264,7 +325,8 @@ static window targets(const problem *p, const float *const row[3], int v)
 }
 
 /* One row of dx, and what it adds to dw (packed). */
-static void backward_row(const problem *p, const float *x, rows *dy, int n, int h, float *dx, float *dw)
+static void backward_row(const problem *p, const float *x, rows *dy, int n, int h, wish want,
+                         float *dx, float *dw)
 {
     const float *row[3], *from[3];
     for (int k = 0; k < 3; k++) {
@@ -276,11 +338,11 @@ static void backward_row(const problem *p, const float *x, rows *dy, int n, int 
         const size_t here = (size_t)v * p->c;
         if (p->stride == 1 && first >= 0 && first + TILE + 2 <= p->y.w && v + TILE <= p->x.w) {
             for (int k = 0; k < 3; k++) from[k] = row[k] + (size_t)first * p->c;
-            backward_tile(TILE, from, x + here, p->w, p->c, dx + here, dw);
+            backward_tile(TILE, from, x + here, p->w, p->c, want, dx + here, dw);
             v += TILE;
         } else {
             window taps = targets(p, row, v++);
-            backward_pixel(&taps, x + here, p->w, p->c, dx + here, dw);
+            backward_pixel(&taps, x + here, p->w, p->c, want, dx + here, dw);
         }
     }
 }
@@ -300,14 +362,12 @@ void TL_SIMD(dw_grad)(const float *x, const float *dy, tl_shape xs, tl_shape ys,
     float *dws = scratch + zero_row(xs, ys) + size;
 #pragma omp parallel for schedule(dynamic) if (tl_count(xs) > SERIAL_BELOW)
     for (size_t part = 0; part < TL_DW_PARTS; part++) {
-        rows values = { .map = x, .s = xs, .read = read }, grads = { .map = dy, .s = ys, .undo = undo };
+        rows grads = { .map = dy, .s = ys, .undo = undo, .at = own_ring(&p, scratch) };
+        const wish want = wish_of(read, read ? sums : NULL, part, p.c);
         float *own = memset(dws + part * size, 0, size * sizeof *own);
-        float *summed = read ? memset(sums->at + part * 2 * p.c, 0, 2 * p.c * sizeof *own) : NULL;
-        own_rings(&p, scratch, &values, &grads);
         for (size_t r = count * part / TL_DW_PARTS; r < count * (part + 1) / TL_DW_PARTS; r++) {
             const int n = (int)(r / (size_t)xs.h), h = (int)(r % (size_t)xs.h);
-            backward_row(&p, row_of(&p, &values, n, h), &grads, n, h, dx + r * len, own);
-            if (read) gate_rows(x + r * len, (size_t)xs.w, p.c, read, sums->near, summed, dx + r * len);
+            backward_row(&p, x + r * len, &grads, n, h, want, dx + r * len, own);
         }
     }
     for (size_t part = 1; part < TL_DW_PARTS; part++) accumulate(dws + part * size, size, dws);

@@ -208,7 +208,7 @@ void TL_SIMD(pw)(const float *x, size_t m, int in, int out, const float *w, cons
         for (size_t r = first_row(m, p, parts), n; r < end; r += n) {
             n = least(most, end - r);
             const float *a = x + r * c;
-            if (read) read_rows(a, n, c, read, block, ld);
+            if (read) read_rows(a, n, c, *read, block, ld);
             for (size_t k = 0; k < o; k += NR)
                 panel(n, c, read ? block : a, read ? ld : c, panels + k * c, k, y + r * o, &f);
         }
@@ -278,10 +278,10 @@ void TL_SIMD(pw_grad)(const float *x, const float *dy, size_t m, int in, int out
         for (size_t r = first_row(m, p, parts), n; r < end; r += n) {
             n = least(most, end - r);
             const float *b = x + r * c, *a = dy + r * o;
-            if (read) read_rows(b, n, c, read, xs, ldx);
+            if (read) read_rows(b, n, c, *read, xs, ldx);
             else if (ldx != c)
                 copy_rows(b, n, c, xs, ldx);
-            if (undo) undo_rows(a, undo->z + r * o, n, o, undo, dys, ldy);
+            if (undo) undo_rows(a, undo->z + r * o, n, o, *undo, dys, ldy);
             const float *rows = read || ldx != c ? xs : b, *grads = undo ? dys : a;
             outer(n, grads, ldy, o, rows, ldx, own);
             if (read) f.z = b, f.read = read;

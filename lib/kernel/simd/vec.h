@@ -52,17 +52,28 @@ INLINE void store(float *p, vec v, size_t n)
 
 INLINE vec choose(lanes yes, vec a, vec b) { return (vec)((yes & (lanes)a) | (~yes & (lanes)b)); }
 
+/* NaN stays NaN: of two numbers that cannot be compared these instructions give the second. */
+#if TL_VEC == 16
+INLINE vec at_least(vec x, vec low) { return (vec)_mm512_max_ps((__m512)low, (__m512)x); }
+INLINE vec at_most(vec x, vec high) { return (vec)_mm512_min_ps((__m512)high, (__m512)x); }
+#elif TL_VEC == 8
+INLINE vec at_least(vec x, vec low) { return (vec)_mm256_max_ps((__m256)low, (__m256)x); }
+INLINE vec at_most(vec x, vec high) { return (vec)_mm256_min_ps((__m256)high, (__m256)x); }
+#else
+INLINE vec at_least(vec x, vec low) { return choose(x < low, low, x); }
+INLINE vec at_most(vec x, vec high) { return choose(x > high, high, x); }
+#endif
+
 /* activate() and gate() of simd.h for a vector. */
 INLINE vec activate_vec(vec x, tl_act act)
 {
-    vec low = act.slope * x;
-    if (act.slope == 0) low = (vec)((lanes)x & (x != x)); /* not 0 * -infinity */
-    vec y = choose(x > 0, x, low);
-    return choose(y > act.max, splat(act.max), y);
+    vec y = act.slope == 0 ? at_least(x, splat(0)) : choose(x > 0, x, splat(act.slope) * x);
+    return at_most(y, splat(act.max));
 }
 
 INLINE vec gate_vec(vec x, vec g, tl_act act)
 {
-    return (vec)((lanes)choose(x > 0, g, act.slope * g) & ~(x >= act.max));
+    if (act.slope == 0) return (vec)((lanes)g & (x > 0) & (x < splat(act.max)));
+    return (vec)((lanes)choose(x > 0, g, splat(act.slope) * g) & ~(x >= splat(act.max)));
 }
 #endif
