@@ -304,62 +304,6 @@ static void global(void **state)
     }
 }
 
-/* ---- Depthwise convolution ---- */
-
-typedef struct {
-    tl_shape x, y;
-    int s, p;
-} depthwise;
-
-static void depthwise_reference(depthwise v, const float *x, const float *dy, const float *w,
-                                double *y, double *dx, double *dw)
-{
-    for (size_t o = 0; o < tl_count(v.y); o++) {
-        int c = (int)(o % (size_t)v.y.c), at = (int)(o / (size_t)v.y.c);
-        int col = at % v.y.w, row = at / v.y.w % v.y.h, n = at / v.y.w / v.y.h;
-        for (int t = 0; t < 9; t++) {
-            int ih = row * v.s - v.p + t / 3, iw = col * v.s - v.p + t % 3;
-            if (ih < 0 || iw < 0 || ih >= v.x.h || iw >= v.x.w) continue;
-            size_t i = offset(v.x, n, c, ih, iw);
-            y[o] += (double)x[i] * (double)w[c * 9 + t];
-            dx[i] += (double)dy[o] * (double)w[c * 9 + t];
-            dw[c * 9 + t] += (double)dy[o] * (double)x[i];
-        }
-    }
-}
-
-static void depthwise_convolution(void **state)
-{
-    (void)state;
-    static const int channels[] = { 1, 3, 8, 16, 17, 96 };
-    static const struct {
-        int h, w, s, p, extra;
-    } t[] = { { 14, 14, 1, 1, 0 }, { 7, 9, 1, 1, 0 },   { 1, 1, 1, 1, 0 },  { 2, 3, 1, 1, 0 },
-              { 9, 12, 1, 0, 0 },  { 13, 5, 2, 1, 0 },  { 14, 8, 2, 1, 0 }, { 12, 14, 2, 0, 1 },
-              { 1, 2, 2, 1, 0 },   { 28, 33, 2, 1, 0 }, { 28, 33, 1, 1, 0 } };
-    for (int i = 0; i < TL_LEN(t); i++)
-        for (int j = 0; j < TL_LEN(channels); j++) {
-            depthwise v = {
-                { 3, channels[j], t[i].h, t[i].w }, { 3, channels[j], 0, 0 }, t[i].s, t[i].p
-            };
-            v.y.h = (v.x.h + 2 * v.p + t[i].extra - 3) / v.s + 1;
-            v.y.w = (v.x.w + 2 * v.p + t[i].extra - 3) / v.s + 1;
-            size_t nx = tl_count(v.x), ny = tl_count(v.y), nw = 9 * (size_t)v.x.c;
-            float *x = draw(nx, -1, 1), *dy = draw(ny, -1, 1), *w = draw(nw, -1, 1);
-            float *y = room(ny), *dx = room(nx), *dw = room(nw),
-                  *scratch = room(k->dw_scratch(v.x, v.y));
-            double *y0 = tl_new(arena, double, ny), *dx0 = tl_new(arena, double, nx),
-                   *dw0 = tl_new(arena, double, nw);
-            depthwise_reference(v, x, dy, w, y0, dx0, dw0);
-            SAME_BITS(y, ny, k->dw(x, v.x, v.y, v.s, v.p, w, y, scratch));
-            expect("depthwise", y, y0, ny, 1e-6);
-            SAME_BITS(dx, nx, k->dw_grad(x, dy, v.x, v.y, v.s, v.p, w, dx, dw, scratch));
-            SAME_BITS(dw, nw, k->dw_grad(x, dy, v.x, v.y, v.s, v.p, w, dx, dw, scratch));
-            expect("depthwise dx", dx, dx0, nx, 1e-6);
-            expect("depthwise dw", dw, dw0, nw, 1e-5);
-        }
-}
-
 /* ---- Optimizers ---- */
 
 static void optimizers(void **state)
@@ -406,7 +350,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(stats), TEST(apply), TEST(gradient), TEST(elementwise), TEST(sums), TEST(keeps_nan), TEST(pooling),
-        TEST(global), TEST(depthwise_convolution), TEST(optimizers), TEST(dispatch),
+        TEST(global), TEST(optimizers), TEST(dispatch),
     };
     RUN_FOR_EVERY_ISA(tests);
 }

@@ -57,12 +57,14 @@ static size_t zero_row(tl_shape x, tl_shape y)
     return (size_t)(x.w > y.w ? x.w : y.w) * (size_t)x.c;
 }
 
-/* Floats of a ring; whole vectors are written, so the last row has some to spare. */
-static size_t ring(tl_shape s) { return round_up(RING * (size_t)s.w * (size_t)s.c + TL_VEC, 16); }
+/* Floats of a ring's row; whole vectors are written, so there are some to spare. */
+static size_t ring_row(tl_shape s) { return round_up((size_t)s.w * (size_t)s.c + TL_VEC, 16); }
+
+static size_t ring(tl_shape x, tl_shape y) { return RING * (ring_row(x) > ring_row(y) ? ring_row(x) : ring_row(y)); }
 
 size_t TL_SIMD(dw_scratch)(tl_shape x, tl_shape y)
 {
-    return zero_row(x, y) + (1 + TL_DW_PARTS) * packed((size_t)x.c) + (size_t)omp_get_max_threads() * (ring(x) > ring(y) ? ring(x) : ring(y));
+    return zero_row(x, y) + (1 + TL_DW_PARTS) * packed((size_t)x.c) + (size_t)omp_get_max_threads() * ring(x, y);
 }
 
 /* Where tap t of channel i lies among packed weights: TL_VEC channels' vectors for each tap. */
@@ -85,7 +87,7 @@ static problem prepare(tl_shape x, tl_shape y, int stride, int pad, const float 
 static float *own_ring(const problem *p, float *scratch)
 {
     float *first = scratch + zero_row(p->x, p->y) + (1 + TL_DW_PARTS) * packed(p->c);
-    return first + (size_t)omp_get_thread_num() * (ring(p->x) > ring(p->y) ? ring(p->x) : ring(p->y));
+    return first + (size_t)omp_get_thread_num() * ring(p->x, p->y);
 }
 
 static wish wish_of(const tl_bn_read *read, const tl_sums *sums, size_t part, size_t c)
@@ -103,7 +105,7 @@ static const float *row_of(const problem *p, rows *m, int n, int h)
     if (h < 0 || h >= m->s.h) return p->zeros;
     const size_t w = (size_t)m->s.w, row = (size_t)n * (size_t)m->s.h + (size_t)h, slot = row % RING;
     const float *from = m->map + row * w * p->c;
-    float *to = m->at + slot * w * p->c;
+    float *to = m->at + slot * ring_row(m->s);
     if (!m->read && !m->undo) return from;
     if (m->held[slot] == row + 1) return to;
     m->held[slot] = row + 1;
