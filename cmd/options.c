@@ -99,6 +99,7 @@ static int take_flag(cmd_call *c, char **words, int *used)
     if (t.row->flags & TL_NOEFFECT) note_noeffect(c, flag);
     if (equals) return set(c, t, flag, equals + 1);
     if (t.row->kind == TL_BOOL) return set(c, t, flag, "true");
+    if (t.row->flags & TL_OPTIONAL) return set(c, t, flag, t.row->sdef);
     if (!is_value(c, words[1])) {
         char spelled[160];
         return cmd_fail(c, CMD_USAGE, "%s needs a value: %s", flag,

@@ -146,17 +146,14 @@ static bool is_words(const tl_field *row) { return row->name[0] >= 'A' && row->n
 
 static void add_value(text *t, const cmd_def *cmd, const tl_field *row)
 {
-    if (row->kind == TL_BOOL) return;
     for (const cmd_flag *f = cmd->flag; f && f->flag; f++)
         if (!strcmp(f->option, row->name) && f->value) {
-            add(t, " %s", f->value);
+            add(t, "%s", f->value);
             return;
         }
-    if (row->names) {
-        add(t, " ");
-        add_names(t, row, "|");
-    } else
-        add(t, row->kind == TL_STR ? " FILE" : row->kind == TL_INT ? " N" : " X");
+    if (row->names) add_names(t, row, "|");
+    else
+        add(t, row->kind == TL_STR ? "FILE" : row->kind == TL_INT ? "N" : "X");
 }
 
 /* The short spellings, before the name, or the other long ones, after it. */
@@ -183,7 +180,12 @@ const char *page_flags(char *buf, size_t size, const cmd_def *cmd, const tl_fiel
     add_spellings(&t, cmd, row, false);
     add(&t, "--%s", row->name);
     add_spellings(&t, cmd, row, true);
-    add_value(&t, cmd, row);
+    if (row->kind != TL_BOOL) {
+        bool optional = row->flags & TL_OPTIONAL;
+        add(&t, optional ? "[=" : " ");
+        add_value(&t, cmd, row);
+        add(&t, optional ? "]" : "");
+    }
     if (row->flags & TL_REPEATED) add(&t, "...");
     return buf;
 }
@@ -203,6 +205,7 @@ static const char *meaning(char *buf, size_t size, const tl_field *row)
         between = "; ";
     } else if ((row->kind == TL_INT || row->kind == TL_FLOAT) && !(row->flags & TL_REPEATED)) {
         add(&t, "%sdefault %.10g", between, row->def);
+        if (row->flags & TL_OPTIONAL) add(&t, ", without a value %s", row->sdef);
         if (isinf(row->hi)) add(&t, ", at least %.10g", row->lo);
         else if (row->lo < row->hi)
             add(&t, ", from %.10g to %.10g", row->lo, row->hi);

@@ -13,6 +13,9 @@ static const tl_field rows[] = {
     CMD_OPTION(T, resume, TL_BOOL,
                .help = "go on from the newest checkpoint in the results folder, to the same "
                        "weights bit for bit"),
+    CMD_OPTION(T, cache_features, TL_INT, .hi = 1 << 20, .flags = TL_OPTIONAL, .sdef = "1024",
+               .help = "compute what a frozen trunk makes of the pictures once, and keep it: up to "
+                       "MB megabytes in memory, more in a file in the results folder"),
     CMD_OVERRIDES(T),
     CMD_NOEFFECT(init_epoch, TL_INT),
     TL_F_END
@@ -20,7 +23,8 @@ static const tl_field rows[] = {
 static const cmd_flag flags[] = {
     { "-e", "experiment_spec", NULL }, { "--experiment_spec_file", "experiment_spec", NULL },
     { "-r", "results_dir", "FOLDER" }, { "-k", "key", "KEY" },
-    { "-c", "classmap", NULL },        { 0 }
+    { "-c", "classmap", NULL },        { "--cache_features", "cache_features", "MB" },
+    { 0 }
 };
 
 static int run(cmd_call *c)
@@ -57,6 +61,7 @@ const cmd_def cmd_train = {
              "RESULTS/classmap.json: classes and their indices\n"
              "RESULTS/training.csv: a line per epoch\n"
              "RESULTS/events: curves for TensorBoard\n"
+             "RESULTS/features.cache: what --cache_features keeps on disk; removed at the end\n"
              "RESULTS/status.json: what happened, one JSON object a line",
     .option = rows,
     .flag = flags,

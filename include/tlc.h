@@ -56,7 +56,8 @@ enum {
     TL_NOEFFECT = 8, /* read and checked for compatibility, without effect here: named in a warning */
     TL_EXTRA = 16,   /* ours; the original does not have it */
     TL_ONEOF = 32,   /* at most one of the message's TL_ONEOF members may be set */
-    TL_LEGACY = 64   /* an older spelling: read, moved to the row that replaced it, never printed */
+    TL_LEGACY = 64,  /* an older spelling: read, moved to the row that replaced it, never printed */
+    TL_OPTIONAL = 128 /* as an option on a command line its value may be left out, and is sdef then */
 };
 
 typedef struct tl_list { int n; void *at; } tl_list; /* at: int[], float[], const char *[], T *[], tl_pair[] */
@@ -129,6 +130,7 @@ typedef struct {
     const char *key;
     const char *classmap;        /* text file: class names in index order, a line each */
     bool        resume;
+    int         cache_features;  /* megabytes of memory for what a frozen trunk makes of the pictures, which is computed once; larger: a file; 0: computed each time */
     tl_list     overrides;       /* const char * */
 } tl_train_opts;
 typedef struct { int best_epoch, epochs; double best_accuracy; const char *best_model; } tl_train_summary; /* strings live in a */

@@ -141,6 +141,12 @@ static const struct {
     { "tlc classification train -e -r out", 2, "",
       "tlc: -e needs a value: -e, --experiment_spec, --experiment_spec_file FILE\n" SEE(
           "classification train") },
+    { "tlc classification train --cache-features -r out", 2, "", /* its value may be left out */
+      MISSING_E SEE("classification train") },
+    { "tlc classification train --cache-features=all -r out", 2, "",
+      "tlc: --cache-features: cache_features: expected a whole number from 0 to 1048576, found all "
+      "(compute what a frozen trunk makes of the pictures once, and keep it: up to MB megabytes in "
+      "memory, more in a file in the results folder)\n" SEE("classification train") },
     { "tlc classification prune -pth many", 2, "",
       "tlc: -pth: pruning_threshold: expected a number from 0 to inf, found many (channels with a "
       "normalized norm above it stay)\n" SEE("classification prune") },

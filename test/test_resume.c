@@ -1,38 +1,11 @@
 /* test_resume.c - a training can be stopped, killed or out of room at any moment, and goes on
  * without changing a bit. SPDX-License-Identifier: MIT */
 #include "training.h"
-#include <sys/wait.h>
 
-/* Both trainings left the same: every model, the table, and what a resumed one would go on from. */
-static void same_results(const char *x, const char *y, int epochs)
-{
-    for (int e = 1; e <= epochs; e++)
-        if (!same_file(weights(x, e), weights(y, e)))
-            fail_msg("epoch %d of %s is not that of %s", e, y, x);
-    assert_true(same_file(tl_printf(a, "%s/%s/weights/tiny_best.onnx", place, x),
-                          tl_printf(a, "%s/%s/weights/tiny_best.onnx", place, y)));
-    assert_string_equal(text_of(tl_printf(a, "%s/%s/training.csv", place, x)),
-                        text_of(tl_printf(a, "%s/%s/training.csv", place, y)));
-    tl_checkpoint p = arrays(x), q = arrays(y);
-    assert_memory_equal(&p.state, &q.state, sizeof p.state);
-    assert_int_equal(p.arrays.n, q.arrays.n);
-    assert_memory_equal(p.arrays.p, q.arrays.p, p.arrays.n);
-}
-
-typedef training *maker(const char *results);
 static const struct {
     const char *name;
     maker *make;
 } kinds[] = { { "simple", simple }, { "rich", rich } };
-
-/* The same training, going on where the folder says, until it is through. */
-static tl_status go_on(maker *make, const char *results)
-{
-    training *t = make(results);
-    t->c.resume = !tl_train_check(a, t->c.results, "tiny",
-                                  true); /* stopped before there was anything: begin again */
-    return run(t);
-}
 
 /* ---- Determinism ---- */
 
@@ -136,23 +109,6 @@ static void more_epochs_can_be_added(void **state)
     ok(run(t));
     assert_int_equal(t->steps, STEPS);
     assert_true(tl_file_exists(weights("out", EPOCHS + 1)));
-}
-
-/* Run in a child, which is killed by itself or after some microseconds; true: it came to its end.
- */
-static bool in_child(training *t, int microseconds)
-{
-    int status;
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (!child) _exit(run(t) ? 2 : 0);
-    if (microseconds >= 0) {
-        usleep((useconds_t)microseconds);
-        kill(child, SIGKILL);
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
-    return WIFEXITED(status);
 }
 
 /* kill -9 after a step, after a message (between the table's row and the checkpoint, for one), and

@@ -4,6 +4,7 @@
 #define TL_TRAINING_H
 #include "tiny.h"
 #include <signal.h>
+#include <sys/wait.h>
 
 enum {
     EPOCHS = 3,
@@ -21,6 +22,7 @@ typedef struct {
     int steps;                  /* seen */
     int stop_after, kill_after; /* steps; -1: never */
     int kill_at_word;           /* the n-th thing said is the last; -1: none */
+    int kill_at_features;       /* of so many pictures; -1: never */
     volatile int stop;
     double loss[64]; /* of each epoch, as its last step tells */
 } training;
@@ -35,6 +37,7 @@ static inline void hear(void *ctx, const char *text)
 static inline void watch(void *ctx, const tl_progress *p)
 {
     training *t = ctx;
+    if (!strcmp(p->stage, "features") && p->batch == t->kill_at_features) raise(SIGKILL);
     if (strcmp(p->stage, "train")) return;
     assert_in_range(p->epoch, 1, p->epochs);
     assert_in_range(p->batch, 1, p->batches);
@@ -61,7 +64,7 @@ static inline training *simple(const char *results)
 {
     training *t = tl_new(a, training, 1);
     t->said = tl_text_new(a);
-    t->stop_after = t->kill_after = t->kill_at_word = -1;
+    t->stop_after = t->kill_after = t->kill_at_word = t->kill_at_features = -1;
     t->c = (tl_trainer_conf){
         .model = tiny_model(0, 1),
         .train = train_set,
@@ -130,5 +133,48 @@ static inline tl_checkpoint arrays(const char *results)
     assert_non_null(k.model);
     k.state.seconds = 0;
     return k;
+}
+
+/* Both trainings left the same: every model, the table, and what a resumed one would go on from. */
+static inline void same_results(const char *x, const char *y, int epochs)
+{
+    for (int e = 1; e <= epochs; e++)
+        if (!same_file(weights(x, e), weights(y, e)))
+            fail_msg("epoch %d of %s is not that of %s", e, y, x);
+    assert_true(same_file(tl_printf(a, "%s/%s/weights/tiny_best.onnx", place, x),
+                          tl_printf(a, "%s/%s/weights/tiny_best.onnx", place, y)));
+    assert_string_equal(text_of(tl_printf(a, "%s/%s/training.csv", place, x)),
+                        text_of(tl_printf(a, "%s/%s/training.csv", place, y)));
+    tl_checkpoint p = arrays(x), q = arrays(y);
+    assert_memory_equal(&p.state, &q.state, sizeof p.state);
+    assert_int_equal(p.arrays.n, q.arrays.n);
+    assert_memory_equal(p.arrays.p, q.arrays.p, p.arrays.n);
+}
+
+typedef training *maker(const char *results);
+/* The same training, going on where the folder says, until it is through. */
+static inline tl_status go_on(maker *make, const char *results)
+{
+    training *t = make(results);
+    t->c.resume = !tl_train_check(a, t->c.results, "tiny",
+                                  true); /* stopped before there was anything: begin again */
+    return run(t);
+}
+
+/* Run in a child, which is killed by itself or after some microseconds; true: it came to its end.
+ */
+static inline bool in_child(training *t, int microseconds)
+{
+    int status;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (!child) _exit(run(t) ? 2 : 0);
+    if (microseconds >= 0) {
+        usleep((useconds_t)microseconds);
+        kill(child, SIGKILL);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
+    return WIFEXITED(status);
 }
 #endif

@@ -213,7 +213,8 @@ static tl_status train(job *j, tl_train_summary *out)
     tl_trainer_conf c = {
         .model = j->model, .teacher = j->teacher, .train = j->train, .val = j->val, .loader = loader(j), .recipe = j->recipe, .epochs = t->n_epochs, .seed = (uint64_t)t->random_seed,
         .head_first = pretrained && j->spec->default_recipe, .compare = pretrained,
-        .choose_crop = j->spec->default_recipe && !j->teacher && !tl_spec_says("train_config", t, "enable_center_crop"), .resume = j->o->resume, .results = j->o->results_dir,
+        .choose_crop = j->spec->default_recipe && !j->teacher && !tl_spec_says("train_config", t, "enable_center_crop"), .resume = j->o->resume,
+        .cache_features = (size_t)j->o->cache_features << 20, .results = j->o->results_dir,
         .name = j->backbone->arch, .key = j->o->key, .listener = *j->l,
     };
     tl_train_result r;

@@ -3,6 +3,7 @@
 #define TL_DATA_H
 #include "image.h"
 #include "kernel.h"
+#include "rows.h"
 #include "rng.h"
 
 /* hash: of the file's bytes, 0 until asked for */
@@ -55,6 +56,9 @@ typedef struct {
     float     mixup_alpha, smoothing;/* 0: none */
     uint64_t  seed;
     size_t    cache_bytes;           /* keep decoded pictures up to this size (0: none); changes no result */
+    const tl_rows *rows;             /* NULL, or what a batch's x holds in place of pictures: of sample i row first_row + i,
+                                        of the mirrored one n + first_row + i. random_crop, color and mixup must be off */
+    size_t    first_row;
     float     max_bad;               /* stop when more than this share of the pictures is unreadable */
 } tl_loader_conf;
 
@@ -63,7 +67,7 @@ tl_status tl_picture_read(tl_arena *a, const char *path, const tl_loader_conf *c
 
 typedef struct {
     int          n;       /* samples, at least 1; the rest of the batch is zero */
-    float       *x;       /* batch x h x w x c, normalized */
+    float       *x;       /* batch x h x w x c, normalized; or batch rows */
     float       *target;  /* batch x classes, rows sum to 1 */
     const int   *sample;  /* n indices into the dataset */
 } tl_batch;

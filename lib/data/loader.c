@@ -92,7 +92,7 @@ static tl_status fill(worker *w, slot *s, int row)
         if (known_bad(l, i)) continue;
         tl_status r = tl_sample_make(w->arena, l->d, &l->c, l->cache, l->epoch, i,
                                      s->out.x + (size_t)row * l->pixels);
-        if (r == TL_ENOMEM) return r;
+        if (r == TL_ENOMEM || r == TL_EDATA) return r; /* not the picture's fault */
         if (r) note_bad(l, i);
         else
             s->sample[row] = i;
@@ -266,7 +266,7 @@ tl_status tl_loader_new(tl_arena *a, const tl_dataset *d, const tl_loader_conf *
     l->c = *c;
     l->n = d->sample.n;
     l->classes = d->classes.n;
-    l->pixels = (size_t)c->w * (size_t)c->h * (size_t)c->c;
+    l->pixels = c->rows ? tl_rows_width(c->rows) : (size_t)c->w * (size_t)c->h * (size_t)c->c;
     l->batches = l->next_batch = l->released = l->out = (l->n - 1) / c->batch + 1;
     TL_TRY(make_buffers(a, l));
     TL_TRY(start_threads(a, l));

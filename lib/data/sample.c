@@ -41,6 +41,23 @@ tl_status tl_picture_read(tl_arena *a, const char *path, const tl_loader_conf *c
     return TL_OK;
 }
 
+static bool mirrors(const tl_loader_conf *c, uint64_t epoch, uint64_t i)
+{
+    tl_rng draw = tl_rng_at(c->seed, epoch, i, TL_DRAW_FLIP);
+    return c->hflip && tl_uniform(&draw) < 0.5f;
+}
+
+/* A picture without a row is one that could not be read, and reading it says why. */
+static tl_status take_row(tl_arena *a, const tl_dataset *d, const tl_loader_conf *c, uint64_t epoch, size_t i, float *x)
+{
+    const char *path = ((const tl_sample *)d->sample.at)[i].path;
+    const size_t row = c->first_row + i + (mirrors(c, epoch, i) ? (size_t)d->sample.n : 0);
+    tl_image m;
+    if (tl_rows_has(c->rows, row)) return tl_rows_get(c->rows, row, x);
+    TL_TRY(prepare(a, path, c, false, &m));
+    return tl_fail(TL_EDATA, "'%s' could not be read before and can be now; do not change pictures during a training", path);
+}
+
 static tl_status change(tl_arena *a, const tl_loader_conf *c, uint64_t epoch, uint64_t i,
                         const tl_image *from, tl_image *m)
 {
@@ -55,8 +72,7 @@ static tl_status change(tl_arena *a, const tl_loader_conf *c, uint64_t epoch, ui
         tl_color_draw(&draw, rows);
         tl_image_color(m, rows);
     }
-    draw = tl_rng_at(c->seed, epoch, i, TL_DRAW_FLIP);
-    if (!c->hflip || tl_uniform(&draw) >= 0.5f) return TL_OK;
+    if (!mirrors(c, epoch, i)) return TL_OK;
     if (m->p == from->p) { /* may lie in the cache */
         TL_TRY(tl_image_new(a, c->w, c->h, c->c, m));
         memcpy(m->p, from->p, (size_t)c->w * (size_t)c->h * (size_t)c->c);
@@ -69,6 +85,7 @@ tl_status tl_sample_make(tl_arena *a, const tl_dataset *d, const tl_loader_conf 
                          tl_cache *cache, int epoch, int i, float *x)
 {
     tl_image fresh, m;
+    if (conf->rows) return take_row(a, d, conf, (uint64_t)epoch, (size_t)i, x);
     const tl_image *from = tl_cache_get(cache, i);
     if (!from) {
         TL_TRY(

@@ -12,7 +12,7 @@ const tl_image *tl_cache_get(tl_cache *c, int i);         /* NULL: not there */
 void tl_cache_put(tl_cache *c, int i, const tl_image *m); /* copies; does nothing when full */
 
 /* Make sample i of the epoch: read (or take from the cache), crop, resize, change at random,
- * normalize into x (h x w x c). The result depends on the arguments and conf only, not on the
+ * normalize into x (h x w x c); or take its row. The result depends on the arguments and conf only, not on the
  * cache. Scratch comes from a. */
 tl_status tl_sample_make(tl_arena *a, const tl_dataset *d, const tl_loader_conf *conf,
                          tl_cache *cache, int epoch, int i, float *x);

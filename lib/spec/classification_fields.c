@@ -56,7 +56,7 @@ static const tl_field model_rows[] = {
     BOOL(use_bias, 0, "biases in convolutions"),
     BOOL(use_pooling, 0, "max pooling instead of strides"),
     BOOL(all_projections, 0, "a 1x1 convolution on every shortcut"),
-    BOOL(freeze_bn, 0, "batch norm keeps its stored statistics"),
+    BOOL(freeze_bn, 0, "batch norm keeps its stored statistics, and in frozen blocks its gamma and beta too (which the original trains)"),
     TL_FX(T, freeze_blocks, TL_INT, 0, 0, 32, "numbers of the blocks that are not trained",
           .flags = TL_REPEATED),
     FLOAT(dropout, 0, 0, 0.99, "share of features dropped before the classifier while training"),

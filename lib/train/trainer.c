@@ -95,19 +95,28 @@ static tl_status make_loaders(trainer *t)
     train.shuffle = train.wrap = true;
     val.random_crop = val.color = val.hflip = val.shuffle = val.wrap = false;
     val.mixup_alpha = val.smoothing = 0;
+    train.rows = val.rows = t->trunk.rows;
+    val.first_row = (size_t)t->c->train->sample.n * (train.hflip ? 2 : 1);
     TL_TRY(tl_loader_new(t->a, t->c->train, &train, &t->load));
     TL_TRY(tl_loader_new(t->a, t->c->val, &val, &t->load_val));
     t->batches = tl_loader_batches(t->load);
     return TL_OK;
 }
 
-static tl_status make_plans(trainer *t)
+/* The graph with its loss, in a part that stays as it is and a part that is trained. */
+static tl_status make_trunk(trainer *t)
 {
     tl_model *m = t->c->model;
     t->loss = tl_head_at(0)->loss(m->g, m->raw, &t->target);
     if (t->c->teacher) TL_TRY(tl_distill_new(t->a, t->c->teacher, m, t->c->loader.batch, &t->loss, &t->distill));
     TL_TRY(m->g->status);
     TL_TRY(tl_trunk_new(t->a, m, t->c->loader.batch, t->distill, &t->trunk));
+    return tl_features_cache(t->a, t->c, &t->trunk);
+}
+
+static tl_status make_plans(trainer *t)
+{
+    const tl_model *m = t->c->model;
     tl_plan_conf train = { .batch = t->c->loader.batch, .train = true, .loss = t->loss, .keep = &m->raw, .nkeep = 1 };
     TL_TRY(tl_plan_new(&t->trunk.rest, t->a, &train, &t->plan));
     TL_TRY(tl_plan_new(&t->trunk.rest, t->a, &(tl_plan_conf){ .batch = t->c->loader.batch }, &t->eval));
@@ -337,8 +346,9 @@ static tl_status begin(trainer *t)
     tl_checkpoint k;
     TL_TRY(open_outputs(t));
     TL_TRY(find_checkpoint(t, &k));
-    bool head = !k.model && (t->c->head_first || t->c->compare) && tl_head_fits(t->c->model);
+    bool head = !k.model && (t->c->head_first || (t->c->compare && tl_trains_more(t->c->model))) && tl_head_fits(t->c->model);
     if (head) TL_TRY(fit_head(t));
+    TL_TRY(make_trunk(t));
     TL_TRY(make_loaders(t));
     TL_TRY(make_plans(t));
     if (k.model) {
@@ -382,6 +392,7 @@ tl_status tl_train(tl_arena *a, const tl_trainer_conf *c, tl_train_result *out)
 {
     trainer t = { .c = c, .a = a, .s = { .best_epoch = -1, .frozen_acc = -1 } };
     tl_status s = run(&t, out);
+    if (t.trunk.rows) tl_rows_leave(t.trunk.rows, !s);
     if (s && t.status) {
         const char *why = tl_strdup(a, tl_errmsg());
         if (s == TL_EDATA && t.load && t.load_val) (void)tell_unreadable(&t);

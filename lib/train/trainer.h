@@ -24,6 +24,7 @@ typedef struct {
     bool              choose_crop;   /* with head_first: cut pictures in the middle, or squeeze them, whichever validates better */
     bool              resume;        /* go on from the newest checkpoint in the folder, if there is one */
     uint64_t          seed;
+    size_t            cache_features;/* keep what a frozen trunk makes of the pictures: in memory up to so many bytes, otherwise on disk; 0: do not */
     const char       *results;       /* folder; weights/, events/, training.csv, status.json go there */
     const char       *name;          /* of checkpoints: NAME_EEE.onnx */
     const char       *key;
@@ -39,6 +40,12 @@ tl_status tl_train_check(tl_arena *a, const char *results, const char *name, boo
 /* Train, validating and writing a checkpoint after each epoch. TL_ESTOPPED after the listener's stop, with a checkpoint made and
  * the message saying how to go on; TL_EDIVERGED when the loss is no longer a number. */
 tl_status tl_train(tl_arena *a, const tl_trainer_conf *c, tl_train_result *out);
+
+/* ---- Features, computed once ---- */
+/* Run all training and validation pictures through the trunk, so that loaders can take rows (t->rows) in place of pictures: training
+ * pictures first, then, where they are flipped, mirrored, then the validation pictures. Does nothing when that is not asked for, or,
+ * told to the listener, not possible. */
+tl_status tl_features_cache(tl_arena *a, const tl_trainer_conf *c, tl_trunk *t);
 
 /* ---- The head alone, on the frozen trunk ---- */
 /* Whether the model's scores come from one layer on top of features that no other untrained layer touches. */

@@ -19,6 +19,7 @@ tl_status tl_front_new(tl_arena *a, const tl_model *m, tl_val cut, int batch, tl
     part.n = cut.i + 1;
     part.output = cut.i;
     TL_TRY(tl_fold(&part, a, &folded));
+    out->g = folded;
     out->in.i = tl_graph_find(folded, m->g->node[m->image.i].name);
     out->out.i = folded->output;
     return tl_plan_new(folded, a, &(tl_plan_conf){ .batch = batch, .constant = true }, &out->plan);
@@ -38,6 +39,13 @@ static bool frozen(const tl_node *d)
     for (int k = 0; k < TL_MAX_PARAM && d->op->param[k].name; k++)
         if (tl_dims_count(d->p[k].dims) && !d->op->param[k].stat && !d->p[k].frozen) return false;
     return !(d->op->is_scale && !d->fixed_stats) && !d->op->passes_when_inferring;
+}
+
+bool tl_trains_more(const tl_model *m)
+{
+    for (int i = 0; i < m->raw.i; i++)
+        if (m->g->node[i].op->param[0].name && !frozen(&m->g->node[i])) return true;
+    return false;
 }
 
 /* The only value of nodes before `end` that nodes from there on read; -1: there are several. */
@@ -85,7 +93,7 @@ tl_status tl_trunk_new(tl_arena *a, const tl_model *m, int batch, bool whole, tl
 tl_status tl_trunk_feed(const tl_trunk *t, const float *x, tl_plan *rest)
 {
     tl_tensor to = tl_plan_value(rest, t->cut);
-    if (t->front.plan) TL_TRY(tl_front_run(&t->front, x, &x));
+    if (t->front.plan && !t->rows) TL_TRY(tl_front_run(&t->front, x, &x));
     memcpy(to.f, x, tl_count(to.s) * sizeof *x);
     return TL_OK;
 }
