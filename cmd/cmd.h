@@ -8,6 +8,8 @@
 #include "tlc.h"
 #include <stdio.h>
 
+#define CMD_TERMINAL "TLC_TERMINAL" /* set for the processes that cmd_launch starts from a terminal */
+
 enum { CMD_OK = 0, CMD_FAILED = 1, CMD_USAGE = 2 }; /* exit codes */
 
 /* An option's row. The member's name is the long flag; TL_REQUIRED options must be given, of those
@@ -51,6 +53,7 @@ typedef struct cmd_def {
     const tl_field *option;      /* ended by an empty row */
     const cmd_flag *flag;        /* likewise */
     size_t size;                 /* of the options' struct */
+    bool joins;                  /* the processes of a job (mpirun, srun) do this together */
     int (*run)(struct cmd_call *c);
 } cmd_def;
 
@@ -63,6 +66,7 @@ typedef struct cmd_call {
     tl_listener listener; /* what to hand to the library */
     FILE *log, *values;   /* NULL: not asked for */
     char noeffect[512];   /* flags that were given and do nothing here */
+    bool mute;            /* another process of the job speaks and writes */
     bool live;            /* a progress line stands on the terminal */
     double shown;         /* when it was last drawn */
 } cmd_call;
@@ -82,6 +86,10 @@ int cmd_done(cmd_call *c, tl_status s);    /* says what went wrong; the exit cod
 /* One result for programs, when --values was given: a line name=value. */
 void cmd_value(cmd_call *c, const char *name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* ---- launch.c ---- */
+/* Run this very command as so many processes. mpirun_arg: more words for mpirun, or NULL. */
+int cmd_launch(cmd_call *c, int processes, const char *mpirun_arg);
 
 /* ---- page.c ---- */
 typedef struct page_ink page_ink; /* how a page is put down */

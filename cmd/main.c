@@ -25,6 +25,7 @@ static void catch_signals(void)
     struct sigaction s = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
     sigaction(SIGINT, &s, NULL);
     sigaction(SIGTERM, &s, NULL);
+    if (tl_job_here().size > 1) sigaction(SIGUSR1, &s, NULL); /* see launch.c */
 }
 
 /* ---- Threads that wait ----

@@ -52,6 +52,7 @@ static const tl_field *find_row(const tl_field *rows, const cmd_flag *flags, con
 static target find(cmd_call *c, const char *flag)
 {
     const tl_field *row = find_row(c->cmd->option, c->cmd->flag, flag);
+    if (!row) row = find_row(c->cmd->option, cmd_common_flags, flag);
     if (row) return (target){ row, c->opts };
     return (target){ find_row(cmd_common_options, cmd_common_flags, flag), &c->common };
 }

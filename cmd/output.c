@@ -3,6 +3,7 @@
 #include "cmd.h"
 #include <errno.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,6 +32,7 @@ static void emit(cmd_call *c, FILE *to, const char *fmt, va_list ap)
 void cmd_say(cmd_call *c, const char *fmt, ...)
 {
     va_list ap;
+    if (c->mute) return;
     va_start(ap, fmt);
     emit(c, stdout, fmt, ap);
     va_end(ap);
@@ -122,24 +124,36 @@ static int open_file(cmd_call *c, const char *path, const char *mode, FILE **out
     return cmd_fail(c, CMD_FAILED, "cannot write '%s': %s", path, strerror(errno));
 }
 
+/* The main thread may be in the middle of anything: nothing is taken down. */
+static void lost(void *ctx, const char *why)
+{
+    (void)ctx;
+    fprintf(stderr, "tlc: %s\n", why);
+    _exit(CMD_FAILED);
+}
+
 int cmd_open(cmd_call *c, const volatile int *stop)
 {
-    int code = open_file(c, c->common.log_file, "a", &c->log);
-    if (!code) code = open_file(c, c->common.values, "w", &c->values);
+    int code = CMD_OK;
+    c->mute = c->cmd->joins && tl_job_here().rank > 0;
+    if (!c->mute) code = open_file(c, c->common.log_file, "a", &c->log);
+    if (!c->mute && !code) code = open_file(c, c->common.values, "w", &c->values);
+    /* mpirun gives every process a terminal of its own making. */
+    bool terminal = tl_job_here().size > 1 ? getenv(CMD_TERMINAL) != NULL : isatty(STDOUT_FILENO);
     c->listener = (tl_listener){
-        .say = say, .progress = isatty(STDOUT_FILENO) ? progress : NULL, .ctx = c, .stop = stop
+        .say = say, .progress = terminal && !c->mute ? progress : NULL, .ctx = c, .stop = stop, .lost = lost
     };
     return code;
 }
 
-static bool lost(FILE *f) { return f && (fflush(f) || ferror(f)); }
+static bool unwritten(FILE *f) { return f && (fflush(f) || ferror(f)); }
 
 int cmd_close(cmd_call *c, int code)
 {
     clear(c);
-    const char *what = lost(stdout)      ? "the output"
-                       : lost(c->values) ? c->common.values
-                       : lost(c->log)    ? c->common.log_file
+    const char *what = unwritten(stdout) ? "the output"
+                       : unwritten(c->values) ? c->common.values
+                       : unwritten(c->log)    ? c->common.log_file
                                          : NULL;
     if (what) fprintf(stderr, "tlc: cannot write %s: %s\n", what, strerror(errno));
     if (c->values) fclose(c->values);

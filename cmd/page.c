@@ -228,6 +228,14 @@ static void options(FILE *out, const page_ink *ink, const cmd_def *cmd, const tl
     }
 }
 
+/* Does the command itself know what this option of all commands means? */
+static bool has_own(const cmd_def *cmd, const tl_field *row)
+{
+    bool own = tl_field_find(cmd->option, row->name) != NULL;
+    for (const cmd_flag *f = cmd->flag; f && f->flag; f++) own |= !strncmp(f->flag, "--", 2) && !strcmp(f->flag + 2, row->name);
+    return own;
+}
+
 /* Those of the original that mean nothing here. */
 static void noeffect(FILE *out, const page_ink *ink, const cmd_def *cmd)
 {
@@ -236,7 +244,7 @@ static void noeffect(FILE *out, const page_ink *ink, const cmd_def *cmd)
     const tl_field *lists[] = { cmd->option, cmd_common_options };
     for (int i = 0; i < 2; i++)
         for (const tl_field *r = lists[i]; r->name; r++)
-            if (r->flags & TL_NOEFFECT) add(&t, "%s--%s", t.n ? ", " : "", r->name);
+            if (r->flags & TL_NOEFFECT && (i == 0 || !has_own(cmd, r))) add(&t, "%s--%s", t.n ? ", " : "", r->name);
     ink->section(out, "Accepted without effect");
     ink->para(out, names);
 }

@@ -1,6 +1,11 @@
 /* train.c - tlc classification train. SPDX-License-Identifier: MIT */
 #include "cmds.h"
 
+typedef struct {
+    tl_train_opts opts; /* first: its rows count from here */
+    const char *mpirun_arg;
+} train_call;
+
 #define T tl_train_opts
 static const tl_field rows[] = {
     CMD_OPTION(T, experiment_spec, TL_STR, .flags = TL_REQUIRED, .help = "the experiment spec"),
@@ -16,6 +21,11 @@ static const tl_field rows[] = {
     CMD_OPTION(T, cache_features, TL_INT, .hi = 1 << 20, .flags = TL_OPTIONAL, .sdef = "1024",
                .help = "compute what a frozen trunk makes of the pictures once, and keep it: up to "
                        "MB megabytes in memory, more in a file in the results folder"),
+    CMD_OPTION(T, num_processes, TL_INT, .def = 1, .lo = 1, .hi = 65536,
+               .help = "train with so many processes, under mpirun; each takes batch_size_per_gpu "
+                       "pictures of a batch"),
+    CMD_OPTION(train_call, mpirun_arg, TL_STR,
+               .help = "more options for mpirun, as in \"--host a:4,b:4\""),
     CMD_OVERRIDES(T),
     CMD_NOEFFECT(init_epoch, TL_INT),
     TL_F_END
@@ -24,13 +34,30 @@ static const cmd_flag flags[] = {
     { "-e", "experiment_spec", NULL }, { "--experiment_spec_file", "experiment_spec", NULL },
     { "-r", "results_dir", "FOLDER" }, { "-k", "key", "KEY" },
     { "-c", "classmap", NULL },        { "--cache_features", "cache_features", "MB" },
+    { "--gpus", "num_processes", NULL }, { "--mpirun_arg", "mpirun_arg", "OPTIONS" },
     { 0 }
 };
 
+/* Start the processes that are asked for, unless this is one of them already. */
+static int launch(cmd_call *c, const train_call *t, bool *launched)
+{
+    *launched = tl_job_here().size == 1 && t->opts.num_processes > 1;
+    if (!*launched) return CMD_OK;
+    int code = cmd_done(c, tl_job_check());
+    return code ? code : cmd_launch(c, t->opts.num_processes, t->mpirun_arg);
+}
+
 static int run(cmd_call *c)
 {
+    train_call *t = c->opts;
     tl_train_summary s = { 0 };
-    int code = cmd_done(c, tl_classification_train(c->arena, c->opts, &c->listener, &s));
+    bool launched;
+    int code = launch(c, t, &launched);
+    if (launched) return code;
+    if (t->opts.num_processes <= 1) t->opts.num_processes = tl_job_here().size;
+    tl_status st = tl_classification_train(c->arena, &t->opts, &c->listener, &s);
+    if (c->mute && st == TL_ESTOPPED) return CMD_FAILED; /* the first process says so */
+    code = cmd_done(c, st);
     if (code) return code;
     cmd_say(c, "best: epoch %d of %d, validation accuracy %.4f, %s\n", s.best_epoch, s.epochs,
             s.best_accuracy, s.best_model);
@@ -65,6 +92,7 @@ const cmd_def cmd_train = {
              "RESULTS/status.json: what happened, one JSON object a line",
     .option = rows,
     .flag = flags,
-    .size = sizeof(T),
+    .size = sizeof(train_call),
+    .joins = true,
     .run = run,
 };

@@ -121,6 +121,12 @@ const char *tl_version(void);                          /* "0.1.0" */
 const char *tl_build(void);                            /* "oneDNN 2.6.3, AVX-512, 2 threads": what runs here */
 void        tl_threads(int n);                         /* for all that follows; 0: as many as this process may use */
 
+/* ---- Many processes -----------------------------------------------------------------------------
+ * A job is what mpirun or srun start: processes, on one machine or many, that train together. Process 0 speaks and writes for all. */
+typedef struct { int size, rank, local; } tl_job;      /* local: how many of them run on this machine; alone: 1, 0, 1 */
+tl_job    tl_job_here(void);                           /* how this process was started */
+tl_status tl_job_check(void);                          /* can a job be joined here? TL_EUNSUP says what to install */
+
 /* ---- Image classification ---------------------------------------------------------------------
  * One function per command of the original. Strings are paths unless said otherwise; NULL is "not given". overrides: spec
  * values on top of the file, "train_config.n_epochs=3". key: seals the models written, opens those read. */
@@ -131,6 +137,7 @@ typedef struct {
     const char *classmap;        /* text file: class names in index order, a line each */
     bool        resume;
     int         cache_features;  /* megabytes of memory for what a frozen trunk makes of the pictures, which is computed once; larger: a file; 0: computed each time */
+    int         num_processes;   /* this process is one of so many of a job, which train together; 0 or 1: it trains alone */
     tl_list     overrides;       /* const char * */
 } tl_train_opts;
 typedef struct { int best_epoch, epochs; double best_accuracy; const char *best_model; } tl_train_summary; /* strings live in a */

@@ -13,6 +13,7 @@ typedef struct {
     tl_foreign                    from; /* the pretrained weights, or the user's own network */
     tl_model                     *model, *teacher; /* teacher NULL: none */
     tl_recipe                     recipe;
+    tl_dist                      *dist;   /* NULL: alone */
 } job;
 
 static tl_status open_data(job *j)
@@ -22,6 +23,7 @@ static tl_status open_data(job *j)
     if (j->o->classmap) TL_TRY(tl_classes_read(j->a, j->o->classmap, &given));
     TL_TRY(tl_formats[0]->scan(j->a, j->spec->train->train_dataset_path, given.n ? &given : NULL, &j->train));
     TL_TRY(tl_formats[0]->scan(j->a, j->spec->train->val_dataset_path, &j->train->classes, &j->val));
+    if (tl_dist_rank(j->dist)) return TL_OK;
     TL_TRY(tl_dataset_report(j->a, j->train, j->val, &report));
     tl_tell(j->l, report);
     return TL_OK;
@@ -196,6 +198,7 @@ static tl_loader_conf loader(const job *j)
 static tl_status describe(job *j)
 {
     const char *spec, *path;
+    if (tl_dist_rank(j->dist)) return TL_OK;
     TL_TRY(tl_mkdirs(j->o->results_dir));
     TL_TRY(tl_classification_spec_print(j->a, j->spec, &spec));
     j->model->spec = spec;
@@ -215,7 +218,7 @@ static tl_status train(job *j, tl_train_summary *out)
         .head_first = pretrained && j->spec->default_recipe, .compare = pretrained,
         .choose_crop = j->spec->default_recipe && !j->teacher && !tl_spec_says("train_config", t, "enable_center_crop"), .resume = j->o->resume,
         .cache_features = (size_t)j->o->cache_features << 20, .results = j->o->results_dir,
-        .name = j->backbone->arch, .key = j->o->key, .listener = *j->l,
+        .name = j->backbone->arch, .key = j->o->key, .listener = *j->l, .dist = j->dist,
     };
     tl_train_result r;
     TL_TRY(class_weights(j, &c.class_weight));
@@ -224,21 +227,42 @@ static tl_status train(job *j, tl_train_summary *out)
     return TL_OK;
 }
 
+static tl_status run(job *j, tl_train_summary *out)
+{
+    const tl_train_opts *o = j->o;
+    TL_TRY(tl_spec_open(j->a, o->experiment_spec, &o->overrides, TL_NEEDS_MODEL | TL_NEEDS_TRAIN, j->l, &j->spec));
+    if (!strcmp(j->spec->model->arch, tl_byom_backbone.arch)) j->backbone = &tl_byom_backbone;
+    else TL_TRY(tl_backbone_find(j->spec->model->arch, j->spec->model->n_layers, &j->backbone));
+    if (!tl_dist_rank(j->dist)) TL_TRY(tl_train_check(j->a, o->results_dir, j->backbone->arch, o->resume));
+    TL_TRY(open_data(j));
+    TL_TRY(build(j));
+    TL_TRY(start_from(j));
+    TL_TRY(open_teacher(j));
+    tl_recipe_for(j->spec, &j->recipe);
+    freeze(j);
+    TL_TRY(describe(j));
+    return train(j, out);
+}
+
+/* The processes of a job but the first are not heard while all goes well. */
+static tl_status join(tl_arena *a, const tl_train_opts *o, tl_listener *l, tl_dist **dist)
+{
+    const tl_job here = tl_job_here();
+    if (o->num_processes <= 1) return TL_OK;
+    TL_CHECK(o->num_processes == here.size, TL_EARG, "num_processes is %d, but this process was started as one of %d", o->num_processes, here.size);
+    if (here.rank) *l = (tl_listener){ .lost = l->lost, .ctx = l->ctx, .stop = l->stop };
+    TL_TRY(tl_dist_join(a, &here, l, dist));
+    tl_say(l, "%d processes train together, %d on this machine\n", here.size, here.local);
+    return TL_OK;
+}
+
 tl_status tl_classification_train(tl_arena *a, const tl_train_opts *o, const tl_listener *l, tl_train_summary *out)
 {
-    static const tl_listener deaf = { 0 };
-    job j = { .a = a, .o = o, .l = l ? l : &deaf };
+    tl_listener *listener = tl_new(a, tl_listener, 1);
+    TL_NEW(listener);
+    if (l) *listener = *l;
+    job j = { .a = a, .o = o, .l = listener };
     TL_CHECK(o->experiment_spec && o->results_dir, TL_EARG, "training needs a spec and a results folder");
-    TL_TRY(tl_spec_open(a, o->experiment_spec, &o->overrides, TL_NEEDS_MODEL | TL_NEEDS_TRAIN, j.l, &j.spec));
-    if (!strcmp(j.spec->model->arch, tl_byom_backbone.arch)) j.backbone = &tl_byom_backbone;
-    else TL_TRY(tl_backbone_find(j.spec->model->arch, j.spec->model->n_layers, &j.backbone));
-    TL_TRY(tl_train_check(a, o->results_dir, j.backbone->arch, o->resume));
-    TL_TRY(open_data(&j));
-    TL_TRY(build(&j));
-    TL_TRY(start_from(&j));
-    TL_TRY(open_teacher(&j));
-    tl_recipe_for(j.spec, &j.recipe);
-    freeze(&j);
-    TL_TRY(describe(&j));
-    return train(&j, out);
+    TL_TRY(join(a, o, listener, &j.dist));
+    return tl_dist_end(j.dist, run(&j, out));
 }

@@ -60,6 +60,8 @@ typedef struct {
                                         of the mirrored one n + first_row + i. random_crop, color and mixup must be off */
     size_t    first_row;
     float     max_bad;               /* stop when more than this share of the pictures is unreadable */
+    int       share, shares;         /* of every `shares` batches after one another this loader makes only number `share`;
+                                        0, 0: all. With wrap each loader makes as many */
 } tl_loader_conf;
 
 /* One picture as a loader with this conf would make it without random changes; x: h x w x c. For single pictures. */

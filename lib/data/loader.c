@@ -60,6 +60,9 @@ struct tl_loader {
     int listed;
 };
 
+/* Where in the epoch's order batch b begins. */
+static int place(const tl_loader *l, int b) { return (b * l->c.shares + l->c.share) * l->c.batch; }
+
 /* ---- Workers ---- */
 
 static const char *known_bad(tl_loader *l, int sample)
@@ -85,7 +88,7 @@ static void note_bad(tl_loader *l, int sample)
 static tl_status fill(worker *w, slot *s, int row)
 {
     tl_loader *l = w->loader;
-    int at = s->number * l->c.batch + row, tries = l->c.wrap ? l->n : 1;
+    int at = place(l, s->number) + row, tries = l->c.wrap ? l->n : 1;
     s->sample[row] = ABSENT;
     for (int t = 0; t < tries && s->sample[row] == ABSENT; t++) {
         int i = l->order[(at + t) % l->n];
@@ -143,7 +146,7 @@ static bool row_waits(const tl_loader *l)
 
 static slot *take_row(tl_loader *l, int *row)
 {
-    int b = l->next_batch, first = b * l->c.batch;
+    int b = l->next_batch, first = place(l, b);
     slot *s = &l->ring[b % RING];
     if (l->next_row == 0) {
         s->number = b;
@@ -255,6 +258,12 @@ static tl_status start_threads(tl_arena *a, tl_loader *l)
     return TL_OK;
 }
 
+static int count_batches(const tl_loader_conf *c, int n)
+{
+    int all = (n - 1) / c->batch + 1;
+    return (all - (c->wrap ? 0 : c->share) + c->shares - 1) / c->shares;
+}
+
 tl_status tl_loader_new(tl_arena *a, const tl_dataset *d, const tl_loader_conf *c, tl_loader **out)
 {
     TL_CHECK(d->sample.n > 0, TL_EDATA, "no pictures in '%s'", d->root);
@@ -267,7 +276,8 @@ tl_status tl_loader_new(tl_arena *a, const tl_dataset *d, const tl_loader_conf *
     l->n = d->sample.n;
     l->classes = d->classes.n;
     l->pixels = c->rows ? tl_rows_width(c->rows) : (size_t)c->w * (size_t)c->h * (size_t)c->c;
-    l->batches = l->next_batch = l->released = l->out = (l->n - 1) / c->batch + 1;
+    if (l->c.shares < 1) l->c.shares = 1;
+    l->batches = l->next_batch = l->released = l->out = count_batches(&l->c, l->n);
     TL_TRY(make_buffers(a, l));
     TL_TRY(start_threads(a, l));
     *out = l;

@@ -47,6 +47,7 @@ struct tl_dist {
     work queue[ROOM];
     long queued, done;
     bool joined, known;         /* known: the caller has learned of the failure */
+    bool agreed;                /* the caller's own */
     char why[sizeof ((tl_message *)0)->why];
     double mute;                /* seconds that others have to speak before we do */
     atomic_bool failed, quit;   /* read without the lock, too */
@@ -370,12 +371,17 @@ static void wait_to_be_ended(const tl_dist *d)
     while (tl_now() < until) nap(20000);
 }
 
+void tl_dist_agree(tl_dist *d)
+{
+    if (d) d->agreed = true;
+}
+
 tl_status tl_dist_end(tl_dist *d, tl_status s)
 {
     if (!d) return s;
     char why[8192];
     snprintf(why, sizeof why, "%s", tl_errmsg());
-    if (!s || s == TL_ESTOPPED) {
+    if (!s || d->agreed) {
         tl_status left = leave(d);
         if (s) tl_fail(s, "%s", why);
         return s ? s : left;

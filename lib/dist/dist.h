@@ -9,19 +9,15 @@
 #define TL_DIST_H
 #include "arena.h"
 
-/* How this process was started, from the variables that mpirun and srun set. */
-typedef struct { int size, rank, local; } tl_job; /* local: how many of them run on this machine; alone: 1, 0, 1 */
-tl_job tl_job_here(void);
-
 typedef struct tl_dist tl_dist;
-/* Can this program speak MPI? TL_EUNSUP says what to install. */
-tl_status tl_dist_check(void);
 /* Become one of the job's processes. l->lost is called when another is lost and the caller asks nothing of d for so long
  * that it would not get to know. */
 tl_status tl_dist_join(tl_arena *a, const tl_job *job, const tl_listener *l, tl_dist **out);
 /* s: how the work ended. Not TL_OK: the others are told, and end; process 0 returns at once and speaks for all, the
- * others give it time to. Returns s with the message to be shown. TL_ESTOPPED is an end that all agreed on. */
+ * others give it time to. Returns s with the message to be shown. */
 tl_status tl_dist_end(tl_dist *d, tl_status s);
+/* All processes are about to end in the same way: there is nothing to tell. */
+void      tl_dist_agree(tl_dist *d);
 
 int       tl_dist_rank(const tl_dist *d);
 int       tl_dist_size(const tl_dist *d);

@@ -39,7 +39,7 @@ tl_status tl_transport_load(const tl_transport **out)
     return TL_OK;
 }
 
-tl_status tl_dist_check(void)
+tl_status tl_job_check(void)
 {
     const tl_transport *t;
     return tl_transport_load(&t);

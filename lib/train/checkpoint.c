@@ -43,8 +43,8 @@ static size_t floats_of(const tl_weights *w)
 /* Doubles go through "%.17g" so that they come back as they were. */
 static json_t *header_json(const tl_train_state *s, const char *model, size_t floats)
 {
-    return json_pack("{s:i, s:i, s:I, s:i, s:f, s:f, s:o, s:f, s:f, s:I, s:I, s:s, s:I}", "epoch",
-                     s->epoch, "batch", s->batch, "step", (json_int_t)s->step, "best_epoch",
+    return json_pack("{s:i, s:i, s:i, s:I, s:i, s:f, s:f, s:o, s:f, s:f, s:I, s:I, s:s, s:I}", "epoch",
+                     s->epoch, "batch", s->batch, "pictures", s->pictures, "step", (json_int_t)s->step, "best_epoch",
                      s->best_epoch, "best_acc", s->best_acc, "best_loss", s->best_loss,
                      "frozen_acc", s->frozen_acc >= 0 ? json_real(s->frozen_acc) : json_null(),
                      "loss_sum", s->loss_sum, "seconds", s->seconds, "hits", (json_int_t)s->hits,
@@ -162,10 +162,11 @@ static tl_status number(const json_t *j, const char *key, double *out)
 
 static tl_status read_header(const json_t *j, tl_train_state *s, double *floats)
 {
-    double epoch = 0, batch = 0, step = 0, best = 0, hits = 0, seen = 0;
+    double epoch = 0, batch = 0, pictures = 0, step = 0, best = 0, hits = 0, seen = 0;
     const json_t *frozen = json_object_get(j, "frozen_acc");
     TL_TRY(number(j, "epoch", &epoch));
     TL_TRY(number(j, "batch", &batch));
+    if (json_object_get(j, "pictures")) TL_TRY(number(j, "pictures", &pictures)); /* younger than the rest */
     TL_TRY(number(j, "step", &step));
     TL_TRY(number(j, "best_epoch", &best));
     TL_TRY(number(j, "best_acc", &s->best_acc));
@@ -175,11 +176,12 @@ static tl_status read_header(const json_t *j, tl_train_state *s, double *floats)
     TL_TRY(number(j, "hits", &hits));
     TL_TRY(number(j, "seen", &seen));
     TL_TRY(number(j, "floats", floats));
-    TL_CHECK(epoch >= 0 && epoch < 1e6 && batch >= 0 && batch < 1e9 && step >= 0 && step < 1e15 &&
+    TL_CHECK(epoch >= 0 && epoch < 1e6 && batch >= 0 && batch < 1e9 && pictures >= 0 && pictures < 1e9 && step >= 0 && step < 1e15 &&
                  best >= -1 && best <= epoch && hits >= 0 && hits <= seen && seen < 1e15,
              TL_EFORMAT, "its header makes no sense");
     s->epoch = (int)epoch;
     s->batch = (int)batch;
+    s->pictures = (int)pictures;
     s->step = (long)step;
     s->best_epoch = (int)best;
     s->hits = (int64_t)hits;

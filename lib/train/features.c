@@ -137,7 +137,9 @@ static tl_status cache(tl_arena *a, tl_arena *tmp, const tl_trainer_conf *c, tl_
     const double start = tl_now();
     int computed = 0;
     if (tl_rows_bytes(&r) > c->cache_features) {
-        TL_NEW(r.path = tl_path_join(a, c->results, "features.cache"));
+        const int rank = tl_dist_rank(c->dist); /* each process has its own */
+        TL_NEW(r.path = rank ? tl_printf(a, "%s/features_%d.cache", c->results, rank) : tl_path_join(a, c->results, "features.cache"));
+        TL_TRY(tl_mkdirs(c->results));
         TL_TRY(key_of(tmp, c, &t->front, key));
     }
     TL_TRY(tl_rows_new(a, &r, &t->rows));

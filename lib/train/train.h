@@ -78,6 +78,7 @@ tl_status tl_evaluate(tl_plan *plan, const tl_trunk *trunk, const tl_model *m, c
  * with its own, so a pair is whole or not used. States older than the last two are removed, models never. */
 typedef struct {
     int     epoch, batch;        /* complete epochs, batches done in the one under way */
+    int     pictures;            /* in a batch, of all processes */
     long    step;                /* optimizer steps so far */
     int     best_epoch;          /* -1: none yet */
     double  best_acc, best_loss, frozen_acc; /* frozen_acc: of the head on the frozen trunk, -1: not measured */

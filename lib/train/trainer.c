@@ -7,11 +7,14 @@
  *
  * All that changes from step to step is in tl_train_state, the weights and the optimizer's arrays, which are what a checkpoint
  * holds; what is drawn at random depends on (seed, epoch, batch or sample) only. So a resumed training goes on as if nothing
- * had happened. */
+ * had happened.
+ *
+ * Several processes (together.h) run this loop side by side and hold the same state; process 0 alone deals with files. */
 #include "trainer.h"
 #include "events.h"
 #include "listen.h"
 #include "statusjson.h"
+#include "together.h"
 #include <math.h>
 #include <string.h>
 #include <time.h>
@@ -25,11 +28,13 @@ typedef struct {
     tl_plan        *plan, *eval; /* of the trunk's rest */
     tl_loader      *load, *load_val;
     tl_weights      weights;
+    tl_together     together;
     tl_train_state  s;
     tl_checkpoints  files;
     tl_events      *events;
     const char     *csv, *status;
     int             batches;     /* per epoch */
+    bool            stopping;    /* all processes have agreed to */
     double          started;     /* when this run began its first step */
     long            first_step;  /* which that was */
     double          last_acc;
@@ -39,6 +44,9 @@ typedef struct {
 
 /* ---- Setting up ---- */
 
+static bool first(const trainer *t) { return tl_dist_rank(t->c->dist) == 0; }
+static int pictures(const trainer *t) { return t->c->loader.batch * tl_dist_size(t->c->dist); } /* in a batch */
+
 static tl_status open_outputs(trainer *t)
 {
     const tl_trainer_conf *c = t->c;
@@ -47,6 +55,7 @@ static tl_status open_outputs(trainer *t)
     t->csv = tl_path_join(t->a, c->results, "training.csv");
     t->status = tl_path_join(t->a, c->results, "status.json");
     TL_NEW(events && t->files.dir && t->csv && t->status ? events : NULL);
+    if (!first(t)) return TL_OK;
     TL_TRY(tl_mkdirs(t->files.dir));
     return tl_events_open(t->a, events, &t->events);
 }
@@ -84,6 +93,7 @@ static tl_status find_checkpoint(trainer *t, tl_checkpoint *k)
     t->s = k->state;
     tl_say(&t->c->listener, "resuming from '%s': %d epochs and %d batches done\n", k->path, t->s.epoch, t->s.batch);
     t->c->model->center_crop = k->model->center_crop;
+    if (!t->s.pictures) t->s.pictures = pictures(t);
     return tl_model_transfer(t->c->model, k->model, false, false, t->c->seed, &report);
 }
 
@@ -91,6 +101,8 @@ static tl_status make_loaders(trainer *t)
 {
     tl_loader_conf train = t->c->loader, val;
     train.center_crop = t->c->model->center_crop;
+    train.share = tl_dist_rank(t->c->dist);
+    train.shares = tl_dist_size(t->c->dist);
     val = train;
     train.shuffle = train.wrap = true;
     val.random_crop = val.color = val.hflip = val.shuffle = val.wrap = false;
@@ -122,7 +134,7 @@ static tl_status make_plans(trainer *t)
     TL_TRY(tl_plan_new(&t->trunk.rest, t->a, &(tl_plan_conf){ .batch = t->c->loader.batch }, &t->eval));
     TL_TRY(tl_weights_new(t->a, t->plan, &t->c->recipe, &t->weights));
     TL_CHECK(t->weights.n, TL_ESPEC, "every layer is frozen: there is nothing to train (see freeze_blocks)");
-    return TL_OK;
+    return tl_together_new(t->a, t->c->dist, t->plan, &t->together);
 }
 
 /* ---- One epoch ---- */
@@ -145,12 +157,13 @@ static tl_status fill(trainer *t, const tl_batch *b)
     return TL_OK;
 }
 
-static void count(trainer *t, const tl_batch *b)
+/* How this process' share of a step went. */
+static tl_tally count(const trainer *t, const tl_batch *b)
 {
     tl_tensor raw = tl_plan_value(t->plan, t->c->model->raw);
-    for (int i = 0; i < b->n; i++)
-        t->s.hits += argmax(raw.f + i * raw.s.c, raw.s.c) == argmax(b->target + i * raw.s.c, raw.s.c);
-    t->s.seen += b->n;
+    tl_tally y = { .loss = (double)tl_plan_value(t->plan, t->loss).f[0], .seen = b->n, .stop = tl_stopping(&t->c->listener) };
+    for (int i = 0; i < b->n; i++) y.hits += argmax(raw.f + i * raw.s.c, raw.s.c) == argmax(b->target + i * raw.s.c, raw.s.c);
+    return y;
 }
 
 static void tell_progress(const trainer *t, double rate)
@@ -160,7 +173,7 @@ static void tell_progress(const trainer *t, double rate)
     if (!l->progress) return;
     l->progress(l->ctx, &(tl_progress){ .stage = "train", .epoch = t->s.epoch + 1, .epochs = t->c->epochs, .batch = t->s.batch, .batches = t->batches,
         .loss = t->s.loss_sum / t->s.batch, .accuracy = (double)t->s.hits / (double)t->s.seen, .rate = rate,
-        .pictures_per_second = done * t->c->loader.batch / spent, .eta = left * spent / done });
+        .pictures_per_second = done * pictures(t) / spent, .eta = left * spent / done });
 }
 
 static tl_status diverged(const trainer *t, const char *what, double rate)
@@ -176,13 +189,17 @@ static tl_status step(trainer *t, const tl_batch *b, double *rate)
     *rate = tl_schedulers[r->schedule.kind]->rate(&r->schedule, t->s.step, (long)t->c->epochs * t->batches);
     TL_TRY(fill(t, b));
     if (t->distill) TL_TRY(tl_distill_targets(t->distill, t->plan, t->c->model->image));
-    t->plan->seed = tl_rng_at(t->c->seed, (uint64_t)t->s.step, 0, 1).s;
+    t->plan->seed = tl_rng_at(t->c->seed, (uint64_t)t->s.step, (uint64_t)tl_dist_rank(t->c->dist), 1).s;
     TL_TRY(tl_plan_forward(t->plan));
-    double loss = (double)tl_plan_value(t->plan, t->loss).f[0];
-    if (!isfinite(loss)) return diverged(t, "loss is", *rate);
-    count(t, b);
-    t->s.loss_sum += loss;
+    tl_tally mine = count(t, b), all;
+    TL_TRY(tl_together_begin(&t->together));
     TL_TRY(tl_plan_backward(t->plan));
+    TL_TRY(tl_together_finish(&t->together, &mine, &all));
+    if (!isfinite(all.loss)) return diverged(t, "loss is", *rate);
+    t->stopping = all.stop > 0;
+    t->s.loss_sum += all.loss / tl_dist_size(t->c->dist);
+    t->s.hits += (int64_t)all.hits;
+    t->s.seen += (int64_t)all.seen;
     if (!isfinite(tl_weights_step(&t->weights, (float)*rate, t->s.step))) return diverged(t, "gradients are", *rate);
     t->s.step++;
     t->s.batch++;
@@ -192,15 +209,20 @@ static tl_status step(trainer *t, const tl_batch *b, double *rate)
 /* Save, with the averaged weights in the model where there are any. */
 static tl_status save(trainer *t)
 {
+    if (!first(t)) return TL_OK;
     tl_weights_swap(&t->weights);
     tl_status s = tl_checkpoint_save(&t->files, t->c->model, &t->s, &t->weights);
     tl_weights_swap(&t->weights);
     return s;
 }
 
+/* Alone, at once; else all after the same step. */
+static bool stopping(const trainer *t) { return t->c->dist ? t->stopping : tl_stopping(&t->c->listener); }
+
 static tl_status stop(trainer *t)
 {
     if (t->s.batch || !t->s.epoch) TL_TRY(save(t)); /* the end of an epoch is saved already */
+    tl_dist_agree(t->c->dist);
     return tl_fail(TL_ESTOPPED, "stopped in epoch %d after %d of %d batches; everything is saved. The same command with --resume goes on from here",
                    t->s.epoch + 1, t->s.batch, t->batches);
 }
@@ -216,7 +238,7 @@ static tl_status train_epoch(trainer *t, double *rate)
         TL_TRY(step(t, b, rate));
         t->s.seconds = tl_now() - start;
         tell_progress(t, *rate);
-        if (tl_stopping(&t->c->listener) && t->s.batch < t->batches) return stop(t);
+        if (stopping(t) && t->s.batch < t->batches) return stop(t);
     }
 }
 
@@ -226,6 +248,7 @@ static tl_status validate(trainer *t, tl_confusion *m)
 {
     TL_TRY(tl_confusion_init(t->a, t->c->val->classes.n, 1, m));
     TL_TRY(tl_evaluate(t->eval, &t->trunk, t->c->model, t->c->val, t->load_val, m, NULL, NULL));
+    TL_TRY(tl_share_confusion(t->a, t->c->dist, m));
     TL_CHECK(m->n, TL_EDATA, "no validation picture could be read");
     t->last_acc = tl_confusion_accuracy(m);
     return TL_OK;
@@ -250,6 +273,7 @@ static void warn_of_collapse(const trainer *t, const tl_confusion *m)
 
 static tl_status record(trainer *t, const tl_confusion *m, double rate)
 {
+    if (!first(t)) return TL_OK;
     double loss = t->s.batch ? t->s.loss_sum / t->s.batch : (double)NAN, acc = t->s.seen ? (double)t->s.hits / (double)t->s.seen : (double)NAN;
     double val_loss = m->loss / (double)m->n, wall = (double)time(NULL);
     int epoch = t->s.epoch;
@@ -265,7 +289,7 @@ static tl_status record(trainer *t, const tl_confusion *m, double rate)
 static tl_status tell_unreadable(trainer *t)
 {
     const tl_loader *both[] = { t->load, t->load_val };
-    if (tl_loader_bad(t->load).n + tl_loader_bad(t->load_val).n == t->unreadable) return TL_OK;
+    if (!first(t) || tl_loader_bad(t->load).n + tl_loader_bad(t->load_val).n == t->unreadable) return TL_OK;
     return tl_unreadable_report(t->a, both, TL_LEN(both), t->c->results, &t->c->listener, &t->unreadable);
 }
 
@@ -279,9 +303,20 @@ static bool better(const trainer *t, double loss)
     return t->last_acc > s->best_acc || (t->last_acc == s->best_acc && loss < s->best_loss);
 }
 
+/* Processors of different kinds may have come to differ in a last bit, which would grow. */
+static tl_status keep_equal(trainer *t)
+{
+    bool same;
+    TL_TRY(tl_same_weights(t->a, t->c->dist, t->c->model->g, &same));
+    if (same) return TL_OK;
+    tl_say(&t->c->listener, "note: the processes' weights differ, as on processors of different kinds; all go on with those of process 0\n");
+    return tl_share_weights(t->c->dist, t->c->model->g, &t->weights);
+}
+
 static tl_status end_epoch(trainer *t, double rate)
 {
     tl_confusion m;
+    TL_TRY(keep_equal(t));
     tl_weights_swap(&t->weights); /* validate what will be saved */
     tl_status s = validate(t, &m);
     tl_weights_swap(&t->weights);
@@ -300,7 +335,7 @@ static tl_status end_epoch(trainer *t, double rate)
     t->s.hits = t->s.seen = 0;
     if (best) { t->s.best_epoch = t->s.epoch; t->s.best_acc = t->last_acc; t->s.best_loss = loss; }
     TL_TRY(save(t));
-    return best ? tl_checkpoint_mark_best(&t->files, t->s.epoch) : TL_OK;
+    return best && first(t) ? tl_checkpoint_mark_best(&t->files, t->s.epoch) : TL_OK;
 }
 
 /* ---- Epoch 0 ---- */
@@ -336,29 +371,77 @@ static tl_status judge_head(trainer *t)
     t->s.best_acc = t->last_acc;
     t->s.best_loss = m.loss / (double)m.n;
     TL_TRY(save(t));
-    return tl_checkpoint_mark_best(&t->files, 0);
+    return first(t) ? tl_checkpoint_mark_best(&t->files, 0) : TL_OK;
 }
 
 /* ---- All of it ---- */
 
-static tl_status begin(trainer *t)
+/* What process 0 found in the folder, or fitted, for all. */
+static tl_status share_beginning(trainer *t, bool *resumed, bool *head)
 {
-    tl_checkpoint k;
-    TL_TRY(open_outputs(t));
-    TL_TRY(find_checkpoint(t, &k));
-    bool head = !k.model && (t->c->head_first || (t->c->compare && tl_trains_more(t->c->model))) && tl_head_fits(t->c->model);
-    if (head) TL_TRY(fit_head(t));
-    TL_TRY(make_trunk(t));
-    TL_TRY(make_loaders(t));
-    TL_TRY(make_plans(t));
-    if (k.model) {
-        TL_TRY(tl_checkpoint_restore(&k, &t->weights));
+    tl_dist *d = t->c->dist;
+    struct { tl_train_state s; bool resumed, head, crop; } all = { t->s, *resumed, *head, t->c->model->center_crop };
+    TL_TRY(tl_dist_broadcast(d, &all, sizeof all));
+    t->s = all.s;
+    t->c->model->center_crop = all.crop;
+    *resumed = all.resumed;
+    *head = all.head;
+    return tl_share_weights(d, t->c->model->g, NULL);
+}
+
+/* A batch may have been larger or smaller when the training was interrupted: the same pictures are done. */
+static void settle_position(trainer *t)
+{
+    tl_train_state *s = &t->s;
+    int before = s->batch;
+    if (s->pictures == pictures(t)) return;
+    if (s->pictures) {
+        s->batch = (int)((int64_t)s->batch * s->pictures / pictures(t));
+        s->step = (long)s->epoch * t->batches + s->batch;
+        s->loss_sum *= before ? (double)s->batch / before : 0;
+        tl_say(&t->c->listener, "a batch is now %d pictures instead of %d: going on after %d of %d batches\n", pictures(t), s->pictures,
+               s->batch, t->batches);
+    }
+    s->pictures = pictures(t);
+}
+
+/* Process 0 alone: where the training begins. */
+static tl_status find_beginning(trainer *t, tl_checkpoint *k, bool *head)
+{
+    TL_TRY(find_checkpoint(t, k));
+    *head = !k->model && (t->c->head_first || (t->c->compare && tl_trains_more(t->c->model))) && tl_head_fits(t->c->model);
+    return *head ? fit_head(t) : TL_OK;
+}
+
+/* Process 0 alone: what needs the plans, and the first lines of the records. */
+static tl_status restore(trainer *t, const tl_checkpoint *k)
+{
+    if (k->model) {
+        TL_TRY(tl_checkpoint_restore(k, &t->weights));
         tl_weights_swap(&t->weights); /* the model holds averages, the arrays the raw weights */
         if (t->s.best_epoch >= 0) TL_TRY(tl_checkpoint_mark_best(&t->files, t->s.best_epoch)); /* a crash may have come before */
     }
     TL_TRY(tl_traincsv_begin(t->csv, t->s.epoch));
-    TL_TRY(tl_statusjson_add(t->status, &(tl_run_event){ .state = TL_RUN_STARTED, .message = k.model ? "training resumed" : "training started" }));
-    return head ? judge_head(t) : TL_OK;
+    return tl_statusjson_add(t->status, &(tl_run_event){ .state = TL_RUN_STARTED, .message = k->model ? "training resumed" : "training started" });
+}
+
+static tl_status begin(trainer *t)
+{
+    tl_checkpoint k = { 0 };
+    bool head = false, resumed;
+    TL_TRY(open_outputs(t));
+    if (first(t)) TL_TRY(find_beginning(t, &k, &head));
+    resumed = k.model != NULL;
+    TL_TRY(share_beginning(t, &resumed, &head));
+    TL_TRY(make_trunk(t));
+    TL_TRY(make_loaders(t));
+    settle_position(t);
+    TL_TRY(make_plans(t));
+    if (first(t)) TL_TRY(restore(t, &k));
+    if (resumed) TL_TRY(tl_share_weights(t->c->dist, t->c->model->g, &t->weights));
+    if (!head) return TL_OK;
+    TL_TRY(judge_head(t));
+    return tl_share_weights(t->c->dist, t->c->model->g, NULL);
 }
 
 static tl_status finish(trainer *t, tl_train_result *out)
@@ -371,6 +454,7 @@ static tl_status finish(trainer *t, tl_train_result *out)
         tl_say(&t->c->listener, "warning: the best epoch reaches %.4f on the validation pictures, a trained head on the frozen trunk %.4f. Training the whole network did harm; "
             "the usual cause is a learning rate too high for so few pictures: leave optimizer and lr_config out of the spec, or freeze_blocks\n",
             t->s.best_acc, t->s.frozen_acc);
+    if (!first(t)) return TL_OK;
     return tl_statusjson_add(t->status, &(tl_run_event){ .state = TL_RUN_SUCCESS, .message = "Training finished successfully." });
 }
 
@@ -381,7 +465,7 @@ static tl_status run(trainer *t, tl_train_result *out)
     t->started = tl_now();
     t->first_step = t->s.step;
     while (t->s.epoch < t->c->epochs) {
-        if (tl_stopping(&t->c->listener)) return stop(t);
+        if (stopping(t)) return stop(t);
         TL_TRY(train_epoch(t, &rate));
         TL_TRY(end_epoch(t, rate));
     }
@@ -393,7 +477,7 @@ tl_status tl_train(tl_arena *a, const tl_trainer_conf *c, tl_train_result *out)
     trainer t = { .c = c, .a = a, .s = { .best_epoch = -1, .frozen_acc = -1 } };
     tl_status s = run(&t, out);
     if (t.trunk.rows) tl_rows_leave(t.trunk.rows, !s);
-    if (s && t.status) {
+    if (s && t.status && first(&t)) {
         const char *why = tl_strdup(a, tl_errmsg());
         if (s == TL_EDATA && t.load && t.load_val) (void)tell_unreadable(&t);
         (void)tl_statusjson_add(t.status, &(tl_run_event){ .state = TL_RUN_FAILURE, .message = why });

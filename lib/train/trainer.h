@@ -1,6 +1,7 @@
 /* trainer.h - the training loop of one model on one data set. SPDX-License-Identifier: MIT */
 #ifndef TL_TRAINER_H
 #define TL_TRAINER_H
+#include "dist.h"
 #include "train.h"
 
 /* ---- Learning from a teacher ---- */
@@ -29,6 +30,8 @@ typedef struct {
     const char       *name;          /* of checkpoints: NAME_EEE.onnx */
     const char       *key;
     tl_listener       listener;
+    tl_dist          *dist;          /* NULL: one process. A batch is then loader.batch pictures of each process; process 0 alone writes
+                                      * files, and reads them to resume */
 } tl_trainer_conf;
 
 typedef struct { int best_epoch; double best_acc, best_loss, last_acc, frozen_acc; const char *best_path; } tl_train_result; /* frozen_acc -1: not measured */
