@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const places[] = { "tlc-mpi.so", "../lib/tlc/tlc-mpi.so" };
+static const char *const places[] = { "tlc-mpi.so", "../lib/tlc/tlc-mpi.so", "../tlc-mpi.so" }; /* the last: of test programs */
 
 /* Global: Open MPI's own plugins look for its symbols. */
 static void *open_beside(const char *program)

@@ -1,0 +1,353 @@
+/* test_dist.c - training by several processes, each a real one under mpirun. SPDX-License-Identifier: MIT
+ *
+ * Skipped where there is no mpirun, or the program was built without MPI. Called as "test_dist rank" it is one process of
+ * a job itself and tries what dist.h offers. */
+#include "dist.h"
+#include "listen.h"
+#include "tiny.h"
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#define MPIRUN "mpirun --bind-to none --oversubscribe -np "
+
+static char build[3000]; /* the build folder */
+
+/* ---- Running ---- */
+
+typedef struct { int code; double seconds; const char *out; } result;
+
+/* Start a shell command; what it writes goes to NAME.txt. No process waits by spinning: there are more than processors. */
+static pid_t start(const char *name, const char *command)
+{
+    const char *out = tl_printf(a, "%s/%s.txt", place, name);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child) return child;
+    int fd = open(out, O_CREAT | O_TRUNC | O_WRONLY, 0600);
+    setenv("OMP_WAIT_POLICY", "passive", 1);
+    setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
+    setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
+    setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* MPI's own */
+    if (fd < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0 || !freopen("/dev/null", "r", stdin)) _exit(99);
+    execl("/bin/sh", "sh", "-c", tl_printf(a, "exec %s", command), (char *)NULL);
+    _exit(99);
+}
+
+static void kill_all(const char *word);
+
+/* Wait for it, at most so many seconds; a longer wait is a failure. */
+static result finish(pid_t child, const char *name, double seconds)
+{
+    int status;
+    double from = tl_now();
+    while (!waitpid(child, &status, WNOHANG)) {
+        if (tl_now() - from > seconds) {
+            kill_all(place);
+            waitpid(child, &status, 0);
+            fail_msg("%s did not end within %g seconds:\n%s", name, seconds, text_of(tl_printf(a, "%s/%s.txt", place, name)));
+        }
+        usleep(20000);
+    }
+    return (result){ WIFEXITED(status) ? WEXITSTATUS(status) : -1, tl_now() - from, text_of(tl_printf(a, "%s/%s.txt", place, name)) };
+}
+
+static result shell(const char *name, const char *command) { return finish(start(name, command), name, 120); }
+
+static void says(result r, int code, const char *words)
+{
+    if (r.code != code || !strstr(r.out, words)) fail_msg("exit code %d instead of %d, no '%s' in\n%s", r.code, code, words, r.out);
+}
+
+static bool holds(const char *path, const char *word)
+{
+    static char text[1 << 16];
+    FILE *f = fopen(path, "rb");
+    size_t n = f ? fread(text, 1, sizeof text, f) : 0;
+    if (f) fclose(f);
+    return memmem(text, n, word, strlen(word)) != NULL;
+}
+
+/* The processes of other programs' jobs have other places in their command lines. */
+static pid_t find_rank(const char *word, int rank)
+{
+    DIR *d = opendir("/proc");
+    pid_t found = 0;
+    char mine[64];
+    snprintf(mine, sizeof mine, "OMPI_COMM_WORLD_RANK=%d", rank);
+    assert_non_null(d);
+    for (struct dirent *e; !found && (e = readdir(d));)
+        if (atoi(e->d_name) > 0 && holds(tl_printf(a, "/proc/%s/cmdline", e->d_name), word) &&
+            (rank < 0 || holds(tl_printf(a, "/proc/%s/environ", e->d_name), mine)))
+            found = atoi(e->d_name);
+    closedir(d);
+    return found;
+}
+
+static void kill_all(const char *word)
+{
+    for (pid_t p; (p = find_rank(word, -1)) > 0; usleep(1000)) kill(p, SIGKILL);
+}
+
+static void skip_without_mpi(void)
+{
+    if (!system("command -v mpirun > /dev/null") && !access(tl_printf(a, "%s/tlc-mpi.so", build), R_OK)) return;
+    print_message("skipped: there is no mpirun here, or tlc was built without MPI\n");
+    skip();
+}
+
+static int begin_test(void **state)
+{
+    if (set_up(state)) return -1;
+    put_set(place, "train", 8, 1);
+    put_set(place, "val", 3, 1000);
+    return 0;
+}
+
+static int end_test(void **state)
+{
+    kill_all(place);
+    return tear_down(state);
+}
+
+/* ---- Trainings ---- */
+
+static const char plain[] = "use_batch_norm: false", normed[] = "use_batch_norm: true";
+
+static const char *spec(const char *model, const char *train)
+{
+    const char *path = in(place, "spec.txt");
+    const char *text = tl_printf(a,
+                                 "model_config { arch: \"mobilenet_v1\" alpha: 0.25 input_image_size: \"3,%d,%d\" %s }\n"
+                                 "train_config { train_dataset_path: \"%s/train\" val_dataset_path: \"%s/val\" n_workers: 1 n_epochs: 2 %s\n"
+                                 "optimizer { sgd { lr: 0.0002 momentum: 0.9 } } reg_config { type: \"L2\" scope: \"Conv2D,Dense\" weight_decay: 0.001 }\n"
+                                 "lr_config { step { learning_rate: 0.0002 step_size: 50 gamma: 0.5 } } }\n",
+                                 SIDE, SIDE, model, place, place, train);
+    ok(tl_file_write(path, text, strlen(text)));
+    return path;
+}
+
+static const char *command(const char *results, int processes, int batch, const char *more)
+{
+    return tl_printf(a, "%s/tlc classification train -e %s/spec.txt -r %s/%s --threads 1 -np %d train_config.batch_size_per_gpu=%d %s", build, place,
+                     place, results, processes, batch, more);
+}
+
+static result train(const char *results, int processes, int batch, const char *more)
+{
+    return shell(results, command(results, processes, batch, more));
+}
+
+static const char *weights(const char *results, int epoch)
+{
+    return tl_printf(a, "%s/%s/weights/mobilenet_v1_%03d.onnx", place, results, epoch);
+}
+
+static tl_graph *graph(const char *results, int epoch)
+{
+    tl_model *m;
+    ok(tl_model_load(a, weights(results, epoch), NULL, &m));
+    return m->g;
+}
+
+/* The largest difference of a weight, by the largest weight of its kind. */
+static double distance(const tl_graph *g, const tl_graph *h)
+{
+    double worst = 0;
+    TL_EACH_PARAM(g, i, k) {
+        double most = 1e-30, far = 0;
+        for (size_t j = 0; j < tl_dims_count(g->node[i].p[k].dims); j++) {
+            double x = (double)g->node[i].p[k].w[j], y = (double)h->node[i].p[k].w[j];
+            most = fmax(most, fabs(x));
+            far = fmax(far, fabs(x - y));
+        }
+        worst = fmax(worst, far / most);
+    }
+    return worst;
+}
+
+/* ---- What dist.h offers ---- */
+
+#define EACH_CHECK(c) do { if (!(c)) { fprintf(stderr, "process %d, line %d: " #c "\n", d_rank, __LINE__); exit(1); } } while (0)
+
+/* Numbers whose sum depends on the order. */
+static float drawn(int rank, size_t i)
+{
+    tl_rng r = tl_rng_at(3, (uint64_t)rank, i, 0);
+    return tl_uniform_in(&r, -1, 1) * (i % 3 ? 1 : 1e6f);
+}
+
+static int as_rank(void)
+{
+    static const size_t sizes[] = { 1, 2, 3, 5, 1000, ((size_t)1 << 20) - 1, ((size_t)1 << 20) + 5, 3000001 };
+    static const tl_listener deaf = { 0 };
+    tl_arena *m = tl_arena_new();
+    tl_job job = tl_job_here();
+    tl_dist *d = NULL;
+    const int d_rank = job.rank;
+    EACH_CHECK(job.size == 3 && job.local == 3);
+    EACH_CHECK(!tl_dist_join(m, &job, &deaf, &d) && tl_dist_rank(d) == job.rank && tl_dist_size(d) == 3);
+    float *v[TL_LEN(sizes)];
+    for (int s = 0; s < TL_LEN(sizes); s++) {
+        v[s] = tl_new(m, float, sizes[s] + 1);
+        for (size_t i = 0; i < sizes[s]; i++) v[s][i] = drawn(job.rank, i);
+        v[s][sizes[s]] = 77;
+        EACH_CHECK(!tl_dist_mean_start(d, v[s], sizes[s]));
+    }
+    EACH_CHECK(!tl_dist_finish(d));
+    for (int s = 0; s < TL_LEN(sizes); s++) {
+        for (size_t i = 0; i < sizes[s]; i++) EACH_CHECK(v[s][i] == ((drawn(0, i) + drawn(1, i)) + drawn(2, i)) * (1.0f / 3));
+        EACH_CHECK(v[s][sizes[s]] == 77);
+    }
+    double mine[2] = { job.rank, 10.0 * job.rank }, all[6];
+    EACH_CHECK(!tl_dist_gather(d, mine, 2, all) && all[1] == 0 && all[2] == 1 && all[4] == 2 && all[5] == 20);
+    char word[] = "012345";
+    if (job.rank == 0) memcpy(word, "spoken", 6);
+    EACH_CHECK(!tl_dist_broadcast(d, word, sizeof word) && !strcmp(word, "spoken"));
+    EACH_CHECK(!tl_dist_end(d, TL_OK));
+    tl_arena_free(m);
+    return 0;
+}
+
+static void sums_are_made_in_the_order_of_ranks(void **state)
+{
+    (void)state;
+    skip_without_mpi();
+    says(shell("ranks", tl_printf(a, MPIRUN "3 %s/test/test_dist rank %s", build, place)), 0, "");
+}
+
+/* ---- Trainings ---- */
+
+static void as_one_process_with_the_same_batch(void **state)
+{
+    (void)state;
+    skip_without_mpi();
+    spec(plain, "");
+    says(train("one", 1, 8, ""), 0, "epoch 2/2");
+    says(train("two", 2, 4, ""), 0, "2 processes train together");
+    says(train("four", 4, 2, ""), 0, "epoch 2/2");
+    tl_graph *one = graph("one", 2);
+    const double step = distance(one, graph("one", 1)), two = distance(one, graph("two", 2)), four = distance(one, graph("four", 2));
+    if (!(step > 1e-3 && two < 1e-5 && four < 1e-5)) fail_msg("an epoch moves weights by %g; 2 processes differ by %g, 4 by %g", step, two, four);
+    assert_false(tl_file_exists(in(place, "two/weights/mobilenet_v1_003.onnx")));
+}
+
+/* With all that is drawn at random, and batch norm, whose statistics are those of a process. */
+static void twice_the_same_bits(void **state)
+{
+    (void)state;
+    skip_without_mpi();
+    spec(normed, "enable_random_crop: true enable_color_augmentation: true mixup_alpha: 0.2 label_smoothing: 0.1");
+    says(train("x", 2, 4, ""), 0, "epoch 2/2");
+    says(train("y", 2, 4, ""), 0, "epoch 2/2");
+    assert_true(same_file(weights("x", 2), weights("y", 2)));
+    assert_string_equal(text_of(in(place, "x/training.csv")), text_of(in(place, "y/training.csv")));
+    assert_true(distance(graph("x", 1), graph("x", 2)) > 1e-4);
+}
+
+/* A stopped training is gone on with by another number of processes, at the same pictures. */
+static void stopped_and_resumed_by_others(void **state)
+{
+    (void)state;
+    skip_without_mpi();
+    spec(normed, "");
+    pid_t child = start("out", command("out", 2, 4, "train_config.n_epochs=200"));
+    while (!tl_file_exists(weights("out", 2)) && !waitpid(child, NULL, WNOHANG)) usleep(20000);
+    kill(child, SIGTERM);
+    result r = finish(child, "out", 60);
+    says(r, 1, "everything is saved. The same command with --resume goes on from here");
+    says(r, 1, "tlc: stopped in epoch");
+    assert_null(strstr(r.out, "PMIx"));
+    int epochs = 0;
+    sscanf(strstr(r.out, "stopped in epoch"), "stopped in epoch %d", &epochs);
+    r = train("out", 3, 2, tl_printf(a, "--resume train_config.n_epochs=%d", epochs + 1));
+    says(r, 0, "a batch is now 6 pictures instead of 8");
+    says(r, 0, "resuming from");
+    assert_true(tl_file_exists(weights("out", epochs + 1)));
+    r = train("out", 1, 6, tl_printf(a, "--resume train_config.n_epochs=%d", epochs + 2));
+    says(r, 0, "best: epoch");
+    assert_null(strstr(r.out, "a batch is now"));
+}
+
+/* ---- Failures ---- */
+
+static const struct { const char *results; int rank, with; const char *words; } strikes[] = {
+    { "killed", 1, SIGKILL, "tlc: process 1 of 2, on " },
+    { "first-killed", 0, SIGKILL, "was ended by signal 9" },
+    { "stopped", 1, SIGSTOP, "has not answered for" },
+    { "first-stopped", 0, SIGSTOP, "has not answered for" },
+};
+
+/* All at the same time, because it takes a while until silence is one. */
+static void a_process_that_dies_or_stops_ends_the_job(void **state)
+{
+    (void)state;
+    skip_without_mpi();
+    pid_t job[TL_LEN(strikes)];
+    spec(normed, "");
+    for (int i = 0; i < TL_LEN(strikes); i++) job[i] = start(strikes[i].results, command(strikes[i].results, 2, 4, "train_config.n_epochs=10000"));
+    for (int i = 0; i < TL_LEN(strikes); i++) {
+        while (!tl_file_exists(weights(strikes[i].results, 1)) && !waitpid(job[i], NULL, WNOHANG)) usleep(20000);
+        pid_t victim = find_rank(tl_printf(a, "%s/%s", place, strikes[i].results), strikes[i].rank);
+        assert_true(victim > 0);
+        kill(victim, strikes[i].with);
+    }
+    for (int i = 0; i < TL_LEN(strikes); i++) {
+        result r = finish(job[i], strikes[i].results, 30);
+        says(r, 1, strikes[i].words);
+        says(r, 1, "--resume goes on from it");
+        assert_null(strstr(strstr(r.out, "tlc: ") + 1, "tlc: ")); /* said once */
+    }
+    usleep(100000);
+    assert_int_equal(find_rank(place, -1), 0); /* no process is left behind */
+    says(train("killed", 1, 8, "--resume train_config.n_epochs=3"), 0, "best: epoch");
+}
+
+/* One process cannot go on; what it has to say is said, once. */
+static void an_error_of_one_is_told(void **state)
+{
+    (void)state;
+    skip_without_mpi();
+    spec(normed, "");
+    const char *one = tl_printf(a, "-np 1 %s/tlc classification train -r %s/out -e ", build, place);
+    result r = shell("out", tl_printf(a, "mpirun --bind-to none --oversubscribe %s %s/spec.txt : %s %s/none.txt", one, place, one, place));
+    says(r, 1, "tlc: process 1 of 2, on ");
+    says(r, 1, "none.txt': No such file");
+    assert_true(r.seconds < 30);
+}
+
+static void what_is_missing_is_said(void **state)
+{
+    (void)state;
+    skip_without_mpi();
+    spec(plain, "");
+    const char *alone = in(place, "tlc");
+    says(shell("copy", tl_printf(a, "cp %s/tlc %s", build, alone)), 0, "");
+    result r = shell("absent", tl_printf(a, "%s classification train -e %s/spec.txt -r %s/r --gpus 2", alone, place, place));
+    says(r, 1, "apt-get install openmpi-bin libopenmpi-dev");
+    r = shell("alone", tl_printf(a, "%s classification train -e %s/spec.txt -r %s/r --gpus 1", alone, place, place));
+    says(r, 0, "best: epoch");
+    r = shell("nompirun", tl_printf(a, "env PATH=/nowhere %s", command("r2", 2, 4, "")));
+    says(r, 1, "cannot start mpirun");
+    r = shell("other", tl_printf(a, MPIRUN "2 %s", command("r3", 3, 4, "")));
+    says(r, 1, "num_processes is 3, but this process was started as one of 2");
+    r = shell("joined", tl_printf(a, MPIRUN "2 %s", command("r4", 2, 4, "")));
+    says(r, 0, "2 processes train together");
+}
+
+int main(int argc, char **argv)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, begin_test, end_test)
+    const struct CMUnitTest tests[] = {
+        T(sums_are_made_in_the_order_of_ranks), T(as_one_process_with_the_same_batch), T(twice_the_same_bits),
+        T(stopped_and_resumed_by_others), T(a_process_that_dies_or_stops_ends_the_job), T(an_error_of_one_is_told),
+        T(what_is_missing_is_said),
+    };
+    if (argc > 1) return as_rank();
+    (void)argv;
+    ssize_t n = readlink("/proc/self/exe", build, sizeof build - 1);
+    build[n > 0 ? n : 0] = 0;
+    for (int i = 0; i < 2 && strrchr(build, '/'); i++) *strrchr(build, '/') = 0;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
