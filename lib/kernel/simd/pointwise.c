@@ -69,6 +69,27 @@ static void copy_rows(const float *x, size_t n, size_t c, float *to, size_t ld)
 
 /* ---- A panel of columns of a block of rows ---- */
 
+/* Rows that the next block needs are asked for while this one is computed: a few lines with each tile. */
+enum { STREAMS = 3 };
+typedef struct {
+    const char *at[STREAMS], *end[STREAMS];
+    size_t step; /* lines of each stream with a tile */
+} ahead;
+
+static void ask(ahead *f, int stream, const float *rows, size_t floats, size_t tiles)
+{
+    const size_t lines = (floats * sizeof *rows + 63) / 64;
+    f->at[stream] = (const char *)rows;
+    f->end[stream] = f->at[stream] + lines * 64;
+    if (lines / tiles + 1 > f->step) f->step = lines / tiles + 1;
+}
+
+INLINE void fetch(ahead *f)
+{
+    for (int i = 0; i < STREAMS; i++)
+        for (size_t k = 0; k < f->step && f->at[i] < f->end[i]; k++, f->at[i] += 64) __builtin_prefetch(f->at[i], 0, 2);
+}
+
 /* What becomes of the products besides being stored, and what was summed. */
 typedef struct {
     const float *z;          /* the input of the batch norm that gates them, c floats a row; NULL: none */
@@ -76,20 +97,22 @@ typedef struct {
     const tl_sums *sums;     /* NULL: none */
     float *part;             /* this part's 2 x c sums */
     size_t c;
+    bool past;               /* the caches */
+    ahead *next;
 } finish;
 
 /* The same for one panel: vectors of n channels. */
 typedef struct {
     size_t n;
     const float *z;
-    bool gated, summed;
+    bool gated, summed, past;
     tl_act act;
     vec a[2], b[2], near[2], s[2], q[2];
 } edge;
 
 static edge edge_of(const finish *f, size_t column)
 {
-    edge e = { .n = f->c - column, .gated = f->z != NULL, .summed = f->sums != NULL };
+    edge e = { .n = f->c - column, .gated = f->z != NULL, .summed = f->sums != NULL, .past = f->past };
     for (int j = 0; j < 2 && e.n > (size_t)j * TL_VEC; j++) {
         const size_t at_column = column + (size_t)j * TL_VEC, n = f->c - at_column;
         if (e.gated) {
@@ -138,7 +161,10 @@ INLINE void tile(const int rows, const int nv, size_t depth, const float *a, siz
                 s[r % 2] += d;
                 q[r % 2] += d * d;
             }
-            store(y + (size_t)r * c + j * TL_VEC, v, n);
+            float *to = y + (size_t)r * c + j * TL_VEC;
+            if (e->past) put_past(to, v);
+            else
+                store(to, v, n);
         }
         e->s[j] = s[0] + s[1];
         e->q[j] = q[0] + q[1];
@@ -155,6 +181,7 @@ static void panel(size_t m, size_t depth, const float *a, size_t lda, const floa
         const size_t r = m * i / parts, rows = m * (i + 1) / parts - r;
         const float *from = a + r * lda;
         float *to = y + r * c + column;
+        fetch(f->next);
 #define CASE(R) \
     case R: \
         if (e.n > TL_VEC) tile(R, 2, depth, from, lda, b, to, c, &e); \
@@ -185,9 +212,11 @@ size_t TL_SIMD(pw_scratch)(size_t m, int in, int out, bool grad)
            threads * (block_floats(i, o) + block_floats(o, i));
 }
 
-static finish finish_part(size_t c, const tl_sums *sums, size_t part)
+static size_t tiles(size_t rows, size_t columns) { return (rows + MR - 1) / MR * ((columns + NR - 1) / NR); }
+
+static finish finish_part(size_t c, const tl_sums *sums, size_t part, bool past, ahead *next)
 {
-    finish f = { .c = c, .sums = sums };
+    finish f = { .c = c, .sums = sums, .past = past, .next = next };
     if (!sums) return f;
     f.part = sums->at + part * 2 * c;
     memset(f.part, 0, 2 * c * sizeof *f.part);
@@ -198,16 +227,19 @@ void TL_SIMD(pw)(const float *x, size_t m, int in, int out, const float *w, cons
                  float *y, float *scratch)
 {
     const size_t c = (size_t)in, o = (size_t)out, parts = forward_parts(m), most = block_rows(c, o), ld = round_up(c, TL_VEC);
+    const bool past = goes_past(y, m * o, o);
     float *panels = scratch, *blocks = scratch + round_up(packed(c, o), 16);
     pack_forward(w, c, o, panels);
 #pragma omp parallel for schedule(dynamic) if (m * (c + o) > SERIAL_BELOW)
     for (size_t p = 0; p < parts; p++) {
         float *block = blocks + (size_t)omp_get_thread_num() * block_floats(c, o);
-        const finish f = finish_part(o, sums, p);
+        ahead next = { 0 };
+        const finish f = finish_part(o, sums, p, past, &next);
         const size_t end = first_row(m, p + 1, parts);
         for (size_t r = first_row(m, p, parts), n; r < end; r += n) {
             n = least(most, end - r);
             const float *a = x + r * c;
+            ask(&next, 0, a + n * c, least(most, end - r - n) * c, tiles(n, o));
             if (read) read_rows(a, n, c, *read, block, ld);
             for (size_t k = 0; k < o; k += NR)
                 panel(n, c, read ? block : a, read ? ld : c, panels + k * c, k, y + r * o, &f);
@@ -266,18 +298,24 @@ void TL_SIMD(pw_grad)(const float *x, const float *dy, size_t m, int in, int out
 {
     const size_t c = (size_t)in, o = (size_t)out, parts = grad_parts(m, c, o), most = block_rows(c, o);
     const size_t ldx = round_up(c, TL_VEC), ldy = undo ? round_up(o, TL_VEC) : o;
+    const bool past = goes_past(dx, m * c, c);
     float *panels = scratch, *dws = panels + round_up(packed(o, c), 16), *blocks = dws + parts * o * ldx;
     pack_backward(w, c, o, panels);
 #pragma omp parallel for schedule(dynamic) if (m * (c + o) > SERIAL_BELOW)
     for (size_t p = 0; p < parts; p++) {
         float *xs = blocks + (size_t)omp_get_thread_num() * (block_floats(c, o) + block_floats(o, c)), *dys = xs + block_floats(c, o);
         float *own = dws + p * o * ldx;
-        finish f = finish_part(c, read ? sums : NULL, p);
+        ahead next = { 0 };
+        finish f = finish_part(c, read ? sums : NULL, p, past, &next);
         const size_t end = first_row(m, p + 1, parts);
         memset(own, 0, o * ldx * sizeof *own);
         for (size_t r = first_row(m, p, parts), n; r < end; r += n) {
             n = least(most, end - r);
             const float *b = x + r * c, *a = dy + r * o;
+            const size_t more = least(most, end - r - n);
+            ask(&next, 0, b + n * c, more * c, tiles(n, c));
+            ask(&next, 1, a + n * o, more * o, tiles(n, c));
+            if (undo) ask(&next, 2, undo->z + (r + n) * o, more * o, tiles(n, c));
             if (read) read_rows(b, n, c, *read, xs, ldx);
             else if (ldx != c)
                 copy_rows(b, n, c, xs, ldx);

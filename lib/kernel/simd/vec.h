@@ -50,6 +50,21 @@ INLINE void store(float *p, vec v, size_t n)
         store_part(p, v, n);
 }
 
+/* Past the caches, to aligned memory: what is written is not read into them first. Worth it for maps that no cache holds until
+ * they are read again. */
+enum { PAST_CACHES = 6 << 20 }; /* floats */
+#if TL_VEC == 16
+INLINE void put_past(float *p, vec v) { _mm512_stream_ps(p, (__m512)v); }
+#elif TL_VEC == 8
+INLINE void put_past(float *p, vec v) { _mm256_stream_ps(p, (__m256)v); }
+#else
+INLINE void put_past(float *p, vec v) { put(p, v); }
+#endif
+static inline bool goes_past(const float *p, size_t n, size_t c)
+{
+    return n > PAST_CACHES && c % TL_VEC == 0 && (uintptr_t)p % (4 * TL_VEC) == 0;
+}
+
 INLINE vec choose(lanes yes, vec a, vec b) { return (vec)((yes & (lanes)a) | (~yes & (lanes)b)); }
 
 /* NaN stays NaN: of two numbers that cannot be compared these instructions give the second. */
