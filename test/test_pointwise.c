@@ -1,4 +1,4 @@
-/* test_pointwise.c - 1x1 convolutions, alone and between batch norms. SPDX-License-Identifier: MIT */
+/* test_pointwise.c - 1x1 convolutions, alone and between batch norms, and dense layers. SPDX-License-Identifier: MIT */
 #include "links.h"
 
 typedef struct { size_t m; int in, out; } shape;
@@ -61,8 +61,30 @@ static void keeps_nan(void **state)
     for (size_t i = 0; i < 1080; i++) assert_int_equal(isnan(y[i]), i / 18 == 31);
 }
 
+static void dense_gradient(void **state)
+{
+    (void)state;
+    static const shape shapes[] = { { 1, 1, 1 }, { 16, 35, 5 }, { 3, 700, 130 }, { 4, 16, 200 }, { 9, 513, 17 } };
+    for (int i = 0; i < TL_LEN(shapes); i++) {
+        const shape s = shapes[i];
+        const size_t nw = (size_t)s.in * (size_t)s.out;
+        float *x = draw(s.m * (size_t)s.in, -1, 1), *dy = draw(s.m * (size_t)s.out, -1, 1), *dw = room(nw), *db = room((size_t)s.out);
+        double *dw0 = tl_new(arena, double, nw), *db0 = tl_new(arena, double, s.out);
+        for (size_t n = 0; n < s.m; n++)
+            for (size_t o = 0; o < (size_t)s.out; o++) {
+                const double d = (double)dy[n * (size_t)s.out + o];
+                db0[o] += d;
+                for (size_t j = 0; j < (size_t)s.in; j++) dw0[o * (size_t)s.in + j] += d * (double)x[n * (size_t)s.in + j];
+            }
+        SAME_BITS(dw, nw, k->dense_grad(x, dy, s.m, s.in, s.out, dw, db));
+        expect("dense dw", dw, dw0, nw, 1e-5);
+        expect("dense db", db, db0, (size_t)s.out, 1e-5);
+        k->dense_grad(x, dy, s.m, s.in, s.out, dw, NULL);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { TEST(between_batch_norms), TEST(keeps_nan) };
+    const struct CMUnitTest tests[] = { TEST(between_batch_norms), TEST(keeps_nan), TEST(dense_gradient) };
     RUN_FOR_EVERY_ISA(tests);
 }

@@ -6,7 +6,8 @@
  * that stay (conf.keep) have memory of their own. Nothing is allocated after tl_dnn_conv_new:
  * memory objects are made once and pointed at each call's arrays.
  *
- * Where oneDNN has nothing but its reference code, the loops of direct.c stand in.
+ * Where oneDNN has nothing but its reference code, the loops of direct.c stand in. Weight gradients are
+ * made in parts (split.c).
  *
  * A 1x1 convolution without stride and padding treats every pixel alike, so N small maps of H x W
  * are handed over as one map of N*H x W: the same memory, but the kernels' blocks of pixels no
@@ -15,6 +16,7 @@
 #include "dnn.h"
 #include "compat.h"
 #include "direct.h"
+#include "split.h"
 #include "processors.h"
 #include <float.h>
 #include <omp.h>
@@ -53,6 +55,8 @@ struct tl_dnn_conv {
     tl_direct direct;
     dnnl_memory_t x, y, b, w; /* w: plain */
     pass pass[TL_PASSES];
+    tl_split *split; /* makes the weights' gradient, unless conf.whole */
+    size_t split_bytes;
     char impl[160];
 };
 
@@ -206,14 +210,12 @@ static tl_status passes_new(tl_arena *a, tl_dnn_conv *c, tl_shape x, tl_shape y,
     dnnl_primitive_desc_t hint = NULL;
     TL_TRY(pass_new(a, c, TL_FORWARD, &d, plain, &hint));
     if (c->conf.train && !c->conf.no_dx) TL_TRY(pass_new(a, c, TL_BACKWARD_DATA, &d, plain, &hint));
-    if (c->conf.train && !c->conf.no_dw)
-        TL_TRY(pass_new(a, c, TL_BACKWARD_WEIGHTS, &d, plain, &hint));
-    return TL_OK;
+    return c->conf.whole ? pass_new(a, c, TL_BACKWARD_WEIGHTS, &d, plain, &hint) : TL_OK;
 }
 
 static size_t scratch_bytes(const tl_dnn_conv *c)
 {
-    size_t most = 0;
+    size_t most = c->split_bytes;
     for (int i = 0; i < TL_PASSES; i++) {
         size_t n = c->pass[i].weight_bytes + c->pass[i].pad_bytes;
         if (n > most) most = n;
@@ -226,10 +228,10 @@ static void name_impls(tl_dnn_conv *c)
     static const char *const label[TL_PASSES] = { "forward ", ", backward data ",
                                                   ", backward weights " };
     size_t n = 0;
-    for (int i = 0; i < TL_PASSES && n < sizeof c->impl; i++)
-        if (c->pass[i].impl)
-            n += (size_t)snprintf(c->impl + n, sizeof c->impl - n, "%s%s", label[i],
-                                  c->pass[i].impl);
+    for (int i = 0; i < TL_PASSES && n < sizeof c->impl; i++) {
+        const char *impl = i == TL_BACKWARD_WEIGHTS && c->split ? tl_split_impl(c->split) : c->pass[i].impl;
+        if (impl) n += (size_t)snprintf(c->impl + n, sizeof c->impl - n, "%s%s", label[i], impl);
+    }
 }
 
 tl_status tl_dnn_conv_new(tl_arena *a, tl_shape x, tl_shape y, tl_conv_geom g, tl_conv_conf conf,
@@ -244,6 +246,8 @@ tl_status tl_dnn_conv_new(tl_arena *a, tl_shape x, tl_shape y, tl_conv_geom g, t
     DNN(dnnl_stream_create(&c->stream, c->engine, dnnl_stream_default_flags));
     TL_TRY(tl_defer(a, drop_stream, c->stream));
     tl_status s = passes_new(a, c, x, y, g);
+    if (!s && conf.train && !conf.no_dw && !conf.whole)
+        s = tl_split_new(a, x, y, g, conf, &c->split, &c->split_bytes);
     if (s)
         return tl_note(s,
                        "preparing a convolution " TL_SHAPE_FMT " -> " TL_SHAPE_FMT
@@ -340,6 +344,7 @@ tl_status tl_dnn_conv_backward_weights(tl_dnn_conv *c, const float *x, const flo
                                        float *db, void *scratch)
 {
     pass *p = &c->pass[TL_BACKWARD_WEIGHTS];
+    if (c->split) return tl_split_run(c->split, x, dy, dw, db, scratch);
     if (!p->run) return tl_direct_backward_weights(&c->direct, x, dy, dw, db, scratch), TL_OK;
     const int role[] = { DNNL_ARG_SRC, DNNL_ARG_DIFF_WEIGHTS, DNNL_ARG_DIFF_DST,
                          c->conf.bias ? DNNL_ARG_DIFF_BIAS : 0 };

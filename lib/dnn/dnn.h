@@ -20,6 +20,7 @@ typedef struct {
     bool  train;       /* backward will be called */
     bool  no_dx, no_dw;/* with train: that backward is not needed, prepare nothing for it */
     bool  keep;        /* weights will not change: reorder them once, at the first forward */
+    bool  whole;       /* only the weights' gradient, by one primitive; within dnn/ */
 } tl_conv_conf;
 
 typedef struct tl_dnn_conv tl_dnn_conv;
@@ -27,7 +28,7 @@ typedef struct tl_dnn_conv tl_dnn_conv;
 /* Prepare a convolution x -> y for these shapes, for the present number of threads. scratch: bytes of scratch (64-byte
  * aligned) that each run needs; it holds nothing between runs. A dense layer is the same thing with k = 1 on 1x1 maps.
  * TL_EDNN with oneDNN's reason. oneDNN's activations turn NaN into a number; without activation NaN passes. Results are
- * the same bit for bit at the same number of threads. */
+ * the same bit for bit at any number of threads. */
 tl_status tl_dnn_conv_new(tl_arena *a, tl_shape x, tl_shape y, tl_conv_geom g, tl_conv_conf c, tl_dnn_conv **out,
                           size_t *scratch);
 tl_status tl_dnn_conv_forward(tl_dnn_conv *c, const float *x, const float *w, const float *b, float *y, void *scratch);

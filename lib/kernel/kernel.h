@@ -97,6 +97,9 @@ typedef struct tl_kernels {
     void (*pw_grad)(const float *x, const float *dy, size_t m, int in, int out, const float *w, const tl_bn_read *read,
                     const tl_sums *sums, const tl_bn_undo *undo, float *dx, float *dw, float *scratch);
 
+    /* dw (out x in) = dy' * x of a dense layer, x: m x in, dy: m x out, m small; db (out): sums of dy's columns, or NULL. */
+    void (*dense_grad)(const float *x, const float *dy, size_t m, int in, int out, float *dw, float *db);
+
     /* ---- Optimizer steps on n weights; g is the gradient with regulariser and clipping applied ---- */
     void (*sgd)(float *w, const float *g, float *velocity, size_t n, float lr, float momentum, bool nesterov);
     /* step: the learning rate with both bias corrections; decay: the share of w that goes, AdamW's learning rate * lambda */
@@ -124,7 +127,7 @@ static inline bool tl_dw_fits(int k, int stride, int dilation, int groups, int i
     X(act) X(act_grad) X(add) X(sub) X(accumulate) X(scale) X(sum_squares) \
     X(sigmoid) X(sigmoid_grad) X(swish) X(swish_grad) X(mul) X(gate) X(gate_grad) \
     X(maxpool) X(maxpool_grad) X(avgpool) X(avgpool_grad) X(gap) X(gap_grad) \
-    X(dw_scratch) X(dw) X(dw_grad) X(pw_parts) X(pw_scratch) X(pw) X(pw_grad) \
+    X(dw_scratch) X(dw) X(dw_grad) X(pw_parts) X(pw_scratch) X(pw) X(pw_grad) X(dense_grad) \
     X(sgd) X(adam) X(rmsprop) X(weigh) X(normalize)
 
 const tl_kernels *tl_kernel(void);

@@ -1,6 +1,7 @@
 /* dense - fully connected layer on vectors (1x1 maps). SPDX-License-Identifier: MIT
  *
- *   y[n,o] = b[o] + sum over i of w[o,i] * x[n,i]: a convolution with a 1x1 kernel on a 1x1 map. */
+ *   y[n,o] = b[o] + sum over i of w[o,i] * x[n,i]: a convolution with a 1x1 kernel on a 1x1 map, but for the
+ * weights' gradient, where there is no map to sum over. */
 #include "ops.h"
 
 static const tl_field fields[] = { TL_F(tl_dense, out, TL_INT, 0, 1, 1 << 20, "output channels"), TL_F_END };
@@ -21,7 +22,7 @@ static tl_status setup(tl_io *io)
 {
     tl_conv_geom g = { .k = 1, .stride = 1, .dilation = 1, .groups = 1 };
     tl_conv_conf c = { .bias = true, .slope = io->act.slope, .max = io->act.max, .train = io->train,
-                       .no_dx = !io->want_dx[0], .no_dw = !io->want_dw, .keep = io->constant };
+                       .no_dx = !io->want_dx[0], .no_dw = true, .keep = io->constant };
     tl_dnn_conv *conv;
     TL_TRY(tl_dnn_conv_new(io->arena, io->x[0].s, io->y.s, g, c, &conv, &io->scratch_bytes));
     io->state = conv;
@@ -35,8 +36,8 @@ static tl_status forward(tl_io *io)
 
 static tl_status backward(tl_io *io)
 {
-    if (io->p[0].g)
-        TL_TRY(tl_dnn_conv_backward_weights(io->state, io->x[0].f, io->dy.f, io->p[0].g, io->p[1].g, io->scratch));
+    const tl_shape x = io->x[0].s;
+    if (io->p[0].g) tl_kernel()->dense_grad(io->x[0].f, io->dy.f, (size_t)x.n, x.c, io->y.s.c, io->p[0].g, io->p[1].g);
     if (io->dx[0].p) TL_TRY(tl_dnn_conv_backward_data(io->state, io->dy.f, io->p[0].w, io->dx[0].f, io->scratch));
     return TL_OK;
 }
