@@ -5,23 +5,6 @@
 
 /* ---- Networks --------------------------------------------------------------------------------- */
 
-/* Without convolution: all of it is ours, and promised to be the same at any number of threads. */
-static tl_val own_kernels(tl_graph *g)
-{
-    tl_val x = OP(g, "image", input, NO_INPUT, 24, 40, 40), y;
-    x = OP(g, "bn1", bn, IN(x), 0);
-    x = OP(g, "relu1", relu, IN(x), 0);
-    y = OP(g, "avg", avgpool, IN(x), .k = 3, .stride = 1, .pad = 1);
-    y = OP(g, "bn2", bn, IN(y), 0);
-    x = OP(g, "sum", add, IN(x, y), 0);
-    x = OP(g, "relu2", relu, IN(x), .max = 6);
-    y = OP(g, "max", maxpool, IN(x), .k = 3, .stride = 1, .pad = 1);
-    x = OP(g, "concat", concat, IN(x, y), 0);
-    x = OP(g, "bn3", bn, IN(x), 0);
-    x = OP(g, "leaky", relu, IN(x), .slope = 0.3f);
-    return OP(g, "gap", gap, IN(x), 0);
-}
-
 static tl_plan *new_plan(tl_arena *a, const tl_graph *g, int batch, bool keep_all, bool unlinked)
 {
     tl_val *all = tl_new(a, tl_val, g->n);
@@ -321,25 +304,33 @@ static void running_allocates_nothing(void **state)
     tl_arena_free(a);
 }
 
+/* Plans are made for the threads that run them: 1 and 3 here, every kernel of every backbone. */
 static void threads_change_no_bit(void **state)
 {
     (void)state;
-    tl_arena *a = tl_arena_new();
-    tl_graph *g = tl_graph_new(a), *h;
-    add_loss(g, own_kernels(g));
-    ok(g->status);
-    ok(randomize(g, 3));
-    ok(tl_graph_copy(g, a, &h));
-    tl_plan *p = training_plan(a, g, 4, false), *q = training_plan(a, h, 4, false);
-    tl_dnn_threads(1);
-    step(p);
-    tl_dnn_threads(2);
-    step(q);
-    assert_true(gradient_difference(p, q) == 0);
-    TL_EACH_PARAM(g, i, k) /* running statistics too */
-        assert_memory_equal(g->node[i].p[k].w, h->node[i].p[k].w, tl_dims_count(g->node[i].p[k].dims) * sizeof(float));
+    const tl_backbone *b;
+    for (int i = 0; (b = tl_backbone_at(i)); i++) {
+        if (b->layers == 19 || b->layers == 34 || b->layers == 101) continue; /* the same units as 16, 18 and 50 */
+        tl_arena *a = tl_arena_new();
+        tl_graph *h;
+        tl_model *m;
+        ok(random_model(a, b, &(tl_backbone_conf){ .bn = true, .pooling = b->layers > 34 }, 64, &m));
+        add_loss(m->g, m->raw);
+        ok(m->g->status);
+        ok(tl_graph_copy(m->g, a, &h));
+        tl_dnn_threads(1);
+        tl_plan *p = training_plan(a, m->g, 3, false);
+        step(p);
+        tl_dnn_threads(3);
+        tl_plan *q = training_plan(a, h, 3, false);
+        step(q);
+        double d = gradient_difference(p, q);
+        if (d != 0) fail_msg("%s %d: off by %g", b->arch, b->layers, d);
+        TL_EACH_PARAM(h, n, k) /* running statistics too */
+            assert_memory_equal(m->g->node[n].p[k].w, h->node[n].p[k].w, tl_dims_count(h->node[n].p[k].dims) * sizeof(float));
+        tl_arena_free(a);
+    }
     tl_dnn_threads(0);
-    tl_arena_free(a);
 }
 
 static void four_pictures_are_learned_by_heart(void **state)
