@@ -254,7 +254,7 @@ static void preprocessing_in_the_graph(void **state)
         const char *path = tl_printf(a, "%s/%s/%d.png", val_dir, class_name[i % CLASSES], i);
         tl_loader_conf conf = { .w = SIDE, .h = SIDE, .c = 3, .norm = m->norm };
         tl_image picture;
-        ok(tl_image_load(a, path, 3, 0, &picture));
+        ok(tl_image_load(a, path, 3, (tl_size){ 0, 0 }, &picture));
         memcpy(x + i * SIDE * SIDE * 3, picture.p, SIDE * SIDE * 3);
         ok(tl_picture_read(a, path, &conf, tl_plan_value(p, m->image).f));
         ok(tl_plan_forward(p));

@@ -3,6 +3,7 @@
  * The pictures and what PIL makes of them come from tools/make_image_goldens.py. */
 #include "image.h"
 #include "picture.h"
+#include <math.h>
 #include <string.h>
 
 #define IMAGES "test/data/images/"
@@ -26,7 +27,7 @@ static void every_kind_as_pil(void **state)
         tl_arena *a = tl_arena_new();
         for (int c = 1; c <= 3; c += 2) {
             tl_image m;
-            ok(tl_image_decode(a, load(a, name), c, at_least, &m));
+            ok(tl_image_decode(a, load(a, name), c, (tl_size){ at_least, at_least }, &m));
             if (m.w != w || m.h != h || m.c != c || hash_of(&m) != (c == 3 ? rgb : gray))
                 fail_msg("%s at least %d, %d channels: %dx%dx%d, %016llx", name, at_least, c, m.w,
                          m.h, m.c, (unsigned long long)hash_of(&m));
@@ -36,6 +37,51 @@ static void every_kind_as_pil(void **state)
     }
     fclose(f);
     assert_true(lines > 50);
+}
+
+/* Decoded to no less than `least`, then resized. */
+static tl_image shrunk(tl_arena *a, const char *path, tl_size least, tl_size to, tl_size *decoded)
+{
+    tl_image m, out;
+    ok(tl_image_load(a, path, 3, least, &m));
+    *decoded = (tl_size){ m.w, m.h };
+    ok(tl_image_resize(a, &m, (tl_box){ 0, 0, (float)m.w, (float)m.h }, to.w, to.h, TL_BILINEAR, &out));
+    return out;
+}
+
+/* Peak signal to noise ratio in dB. */
+static double psnr(const tl_image *x, const tl_image *y)
+{
+    const int n = x->w * x->h * x->c;
+    double sum = 0;
+    for (int i = 0; i < n; i++) sum += (x->p[i] - y->p[i]) * (x->p[i] - y->p[i]);
+    return sum > 0 ? 10 * log10(255.0 * 255.0 * n / sum) : 99;
+}
+
+/* Photographs of about 240x240: decoded at a reduced size and then resized they are much as decoded in full, and never
+ * enlarged. */
+static void reduced_decoding_is_close(void **state)
+{
+    (void)state;
+#define VEHICLES "examples/vehicles/test/"
+    static const char *const photos[] = {
+        VEHICLES "ambulance/75738d3d8b999eb0_1.jpg", VEHICLES "bus/a9cbd4910c5d9086_1.jpg",
+        VEHICLES "motorcycle/897ab2755c40c9d5_1.jpg", VEHICLES "motorcycle/d8457fa9476ca19f_1.jpg",
+    };
+    static const struct { tl_size to; int by; } rows[] = {
+        { { 121, 30 }, 1 }, { { 116, 112 }, 2 }, { { 64, 64 }, 2 }, { { 116, 30 }, 2 }, { { 56, 56 }, 4 }, { { 24, 29 }, 8 },
+    };
+    for (int i = 0; i < TL_LEN(photos); i++)
+        for (int r = 0; r < TL_LEN(rows); r++) {
+            tl_arena *a = tl_arena_new();
+            const tl_size to = rows[r].to;
+            tl_size full, small;
+            tl_image x = shrunk(a, photos[i], (tl_size){ 0, 0 }, to, &full), y = shrunk(a, photos[i], to, to, &small);
+            assert_int_equal((full.w + small.w / 2) / small.w, rows[r].by);
+            assert_true(small.w >= to.w && small.h >= to.h);
+            if (!(psnr(&x, &y) > 28)) fail_msg("%s to %dx%d, decoded at 1/%d: %g dB", photos[i], to.w, to.h, rows[r].by, psnr(&x, &y));
+            tl_arena_free(a);
+        }
 }
 
 /* Whatever is cut off, the file is not a picture any more. */
@@ -51,7 +97,7 @@ static void truncated_is_damaged(void **state)
         tl_bytes whole = load(keep, names[i]);
         for (size_t n = 0; n < whole.n; n++) {
             tl_image m;
-            if (tl_image_decode(a, (tl_bytes){ whole.p, n }, 3, 0, &m) != TL_EFORMAT)
+            if (tl_image_decode(a, (tl_bytes){ whole.p, n }, 3, (tl_size){ 0, 0 }, &m) != TL_EFORMAT)
                 fail_msg("%s cut to %zu of %zu bytes: %s", names[i], n, whole.n, tl_errmsg());
             tl_arena_reset(a);
         }
@@ -88,16 +134,16 @@ static void says_what_is_wrong(void **state)
         tl_arena *a = tl_arena_new();
         tl_image m;
         tl_status s =
-            tl_image_decode(a, (tl_bytes){ (const uint8_t *)rows[i].bytes, rows[i].n }, 3, 0, &m);
+            tl_image_decode(a, (tl_bytes){ (const uint8_t *)rows[i].bytes, rows[i].n }, 3, (tl_size){ 0, 0 }, &m);
         if (s != rows[i].s || !strstr(tl_errmsg(), rows[i].says))
             fail_msg("row %d: %d, %s", i, s, tl_errmsg());
         tl_arena_free(a);
     }
     tl_arena *a = tl_arena_new();
     tl_image m;
-    assert_int_equal(tl_image_load(a, IMAGES "absent.png", 3, 0, &m), TL_EIO);
+    assert_int_equal(tl_image_load(a, IMAGES "absent.png", 3, (tl_size){ 0, 0 }, &m), TL_EIO);
     assert_non_null(strstr(tl_errmsg(), IMAGES "absent.png"));
-    assert_int_equal(tl_image_load(a, IMAGES "expected.txt", 3, 0, &m), TL_EFORMAT);
+    assert_int_equal(tl_image_load(a, IMAGES "expected.txt", 3, (tl_size){ 0, 0 }, &m), TL_EFORMAT);
     assert_non_null(strstr(tl_errmsg(), "'" IMAGES "expected.txt': not a picture"));
     tl_arena_free(a);
 }
@@ -115,7 +161,7 @@ static void survives_changed_bytes(void **state)
         for (size_t n = 0; n < b.n; n++) {
             tl_image m;
             p[n] ^= 0x55;
-            (void)tl_image_decode(a, b, 1, 8, &m);
+            (void)tl_image_decode(a, b, 1, (tl_size){ 8, 8 }, &m);
             p[n] ^= 0x55;
             tl_arena_reset(a);
         }
@@ -136,8 +182,8 @@ static void extraneous_bytes_are_no_damage(void **state)
     memcpy(p + before, "xx", 2);
     memcpy(p + before + 2, sof, b.n - before);
     tl_image m, same;
-    ok(tl_image_decode(a, (tl_bytes){ p, b.n + 2 }, 3, 0, &m));
-    ok(tl_image_decode(a, b, 3, 0, &same));
+    ok(tl_image_decode(a, (tl_bytes){ p, b.n + 2 }, 3, (tl_size){ 0, 0 }, &m));
+    ok(tl_image_decode(a, b, 3, (tl_size){ 0, 0 }, &same));
     assert_true(hash_of(&m) == hash_of(&same));
     tl_arena_free(a);
 }
@@ -153,7 +199,7 @@ static void out_of_memory_everywhere(void **state)
             tl_bytes b = load(a, names[i]);
             tl_image m;
             tl_oom_countdown = n;
-            tl_status s = tl_image_decode(a, b, 3, 0, &m);
+            tl_status s = tl_image_decode(a, b, 3, (tl_size){ 0, 0 }, &m);
             tl_oom_countdown = -1;
             tl_arena_free(a);
             if (!s) {
@@ -201,6 +247,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_as_pil),
+        cmocka_unit_test(reduced_decoding_is_close),
         cmocka_unit_test(truncated_is_damaged),
         cmocka_unit_test(says_what_is_wrong),
         cmocka_unit_test(survives_changed_bytes),

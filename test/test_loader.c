@@ -96,7 +96,7 @@ static void rows_hold_the_pictures(void **state)
                 assert_int_equal(b->sample[k], 4 * i + k);
                 assert_float_equal(b->target[2 * k + s->label], 1, 0);
                 assert_float_equal(b->target[2 * k + 1 - s->label], 0, 0);
-                ok(tl_image_load(p->a, s->path, 3, SIDE, &m));
+                ok(tl_image_load(p->a, s->path, 3, (tl_size){ SIDE, SIDE }, &m));
                 ok(tl_image_resize(p->a, &m, (tl_box){ 0, 0, (float)m.w, (float)m.h }, SIDE, SIDE,
                                    TL_BILINEAR, &r));
                 for (int j = 0; j < SIDE * SIDE * 3; j++)
@@ -122,7 +122,7 @@ static void expected_row(tl_arena *a, const tl_dataset *d, const tl_loader_conf 
 {
     tl_image whole, m;
     float rows[12];
-    ok(tl_image_load(a, sample(d, i)->path, 3, (int)ceil(SIDE / 0.45), &whole));
+    ok(tl_image_load(a, sample(d, i)->path, 3, (tl_size){ (int)ceil(SIDE / 0.45), (int)ceil(SIDE / 0.45) }, &whole));
     tl_rng r = tl_rng_at(c->seed, epoch, (uint64_t)i, TL_DRAW_CROP);
     ok(tl_image_resize(a, &whole, tl_crop_random(&r, whole.w, whole.h, SIDE, SIDE), SIDE, SIDE,
                        c->filter, &m));

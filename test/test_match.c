@@ -77,7 +77,7 @@ static tl_tensor run(tl_arena *a, const tl_model *m)
     tl_image photo;
     tl_plan *p;
     const tl_plan_conf c = { .batch = 1, .constant = true, .keep = &m->raw, .nkeep = 1 };
-    ok(tl_image_load(a, PICTURE, 3, 0, &photo));
+    ok(tl_image_load(a, PICTURE, 3, (tl_size){ 0, 0 }, &photo));
     ok(tl_plan_new(m->g, a, &c, &p));
     tl_tensor x = tl_plan_value(p, m->image);
     for (int y = 0; y < 224; y++)

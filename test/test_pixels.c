@@ -46,8 +46,29 @@ static void pictures(void **state)
         }
 }
 
+static void recoloring(void **state)
+{
+    (void)state;
+    static const float rows[12] = { 1.1f, -0.2f, 0.05f, 0.02f, 0, 2, -1, 0, 0.3f, 0.3f, 0.3f, -0.1f };
+    static const size_t pixels[] = { 1, 63, 64, 200 };
+    for (int i = 0; i < TL_LEN(pixels); i++) {
+        const size_t n = pixels[i] * 3;
+        uint8_t *x = tl_new(arena, uint8_t, n + 1), *y = tl_new(arena, uint8_t, n + 1);
+        for (size_t e = 0; e <= n; e++) y[e] = x[e] = (uint8_t)tl_rng_below(&rng, 256);
+        k->recolor(y, pixels[i], rows);
+        for (size_t e = 0; e < n; e++) {
+            const uint8_t *p = x + e / 3 * 3;
+            const float *row = rows + e % 3 * 4;
+            double v = (double)row[0] * p[0] + (double)row[1] * p[1] + (double)row[2] * p[2] + 255 * (double)row[3];
+            v = fmin(fmax(v, 0), 255);
+            if (!(fabs(y[e] - v) <= 0.5001)) fail_msg("%s: byte %zu of %zu is %d, not %g", k->isa, e, n, y[e], v);
+        }
+        assert_int_equal(y[n], x[n]); /* no byte more */
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { TEST(resampling), TEST(pictures) };
+    const struct CMUnitTest tests[] = { TEST(resampling), TEST(pictures), TEST(recoloring) };
     RUN_FOR_EVERY_ISA(tests);
 }

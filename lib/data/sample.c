@@ -8,19 +8,20 @@
 #include <math.h>
 #include <string.h>
 
-/* How small a decoder may make the shorter side. */
-static int at_least(const tl_loader_conf *c)
+/* How small a decoder may make a picture: then no crop has to be enlarged. It must not depend on what is drawn, because a cached
+ * picture serves all draws. */
+static tl_size least(const tl_loader_conf *c)
 {
-    int side = c->w > c->h ? c->w : c->h;
-    if (c->random_crop) return (int)ceilf((float)side / TL_CROP_LEAST);
-    return c->center_crop ? side + TL_CROP_MARGIN : side;
+    if (c->random_crop) return (tl_size){ (int)ceilf((float)c->w / TL_CROP_LEAST), (int)ceilf((float)c->h / TL_CROP_LEAST) };
+    const int margin = c->center_crop ? TL_CROP_MARGIN : 0;
+    return (tl_size){ c->w + margin, c->h + margin };
 }
 
 static tl_status prepare(tl_arena *a, const char *path, const tl_loader_conf *c, bool cut_at_random,
                          tl_image *out)
 {
     tl_image m;
-    TL_TRY(tl_image_load(a, path, c->c, at_least(c), &m));
+    TL_TRY(tl_image_load(a, path, c->c, least(c), &m));
     tl_box box = { 0, 0, (float)m.w, (float)m.h };
     *out = m;
     if (cut_at_random) return TL_OK;
@@ -28,17 +29,29 @@ static tl_status prepare(tl_arena *a, const char *path, const tl_loader_conf *c,
     return tl_image_resize(a, &m, box, c->w, c->h, c->filter, out);
 }
 
-static void normalize(const tl_image *m, const tl_norm *n, float *x)
+/* What is left to be done with a picture of the network's size; colors: rows for tl_image_color, or NULL. Some rows of pixels at a
+ * time, which stay in the nearest cache meanwhile. */
+static tl_status finish(tl_arena *a, const tl_image *m, const tl_norm *n, const float *colors, bool mirrored, float *x)
 {
-    tl_kernel()->normalize(m->p, (size_t)m->w * (size_t)m->h, m->c, n->order, n->mean, n->rstd, x);
+    enum { BAND = 16 };
+    const size_t row = (size_t)m->w * (size_t)m->c;
+    tl_image band = { m->w, BAND, m->c, tl_alloc_raw(a, BAND * row) };
+    TL_NEW(band.p);
+    for (int y = 0; y < m->h; y += BAND) {
+        band.h = m->h - y < BAND ? m->h - y : BAND;
+        memcpy(band.p, m->p + (size_t)y * row, (size_t)band.h * row);
+        if (colors) tl_image_color(&band, colors);
+        if (mirrored) tl_image_flip(&band);
+        tl_kernel()->normalize(band.p, (size_t)(m->w * band.h), m->c, n->order, n->mean, n->rstd, x + (size_t)y * row);
+    }
+    return TL_OK;
 }
 
 tl_status tl_picture_read(tl_arena *a, const char *path, const tl_loader_conf *c, float *x)
 {
     tl_image m;
     TL_TRY(prepare(a, path, c, false, &m));
-    normalize(&m, &c->norm, x);
-    return TL_OK;
+    return finish(a, &m, &c->norm, NULL, false, x);
 }
 
 static bool mirrors(const tl_loader_conf *c, uint64_t epoch, uint64_t i)
@@ -58,33 +71,23 @@ static tl_status take_row(tl_arena *a, const tl_dataset *d, const tl_loader_conf
     return tl_fail(TL_EDATA, "'%s' could not be read before and can be now; do not change pictures during a training", path);
 }
 
-static tl_status change(tl_arena *a, const tl_loader_conf *c, uint64_t epoch, uint64_t i,
-                        const tl_image *from, tl_image *m)
+static tl_status change(tl_arena *a, const tl_loader_conf *c, uint64_t epoch, uint64_t i, const tl_image *from, float *x)
 {
+    const bool colored = c->random_crop && c->color && c->c == 3;
     tl_rng draw = tl_rng_at(c->seed, epoch, i, TL_DRAW_CROP);
-    *m = *from;
+    tl_image m = *from;
+    float colors[12];
     if (c->random_crop)
-        TL_TRY(tl_image_resize(a, from, tl_crop_random(&draw, from->w, from->h, c->w, c->h), c->w,
-                               c->h, c->filter, m));
-    if (c->random_crop && c->color && c->c == 3) {
-        float rows[12];
-        draw = tl_rng_at(c->seed, epoch, i, TL_DRAW_COLOR);
-        tl_color_draw(&draw, rows);
-        tl_image_color(m, rows);
-    }
-    if (!mirrors(c, epoch, i)) return TL_OK;
-    if (m->p == from->p) { /* may lie in the cache */
-        TL_TRY(tl_image_new(a, c->w, c->h, c->c, m));
-        memcpy(m->p, from->p, (size_t)c->w * (size_t)c->h * (size_t)c->c);
-    }
-    tl_image_flip(m);
-    return TL_OK;
+        TL_TRY(tl_image_resize(a, from, tl_crop_random(&draw, from->w, from->h, c->w, c->h), c->w, c->h, c->filter, &m));
+    draw = tl_rng_at(c->seed, epoch, i, TL_DRAW_COLOR);
+    if (colored) tl_color_draw(&draw, colors);
+    return finish(a, &m, &c->norm, colored ? colors : NULL, mirrors(c, epoch, i), x);
 }
 
 tl_status tl_sample_make(tl_arena *a, const tl_dataset *d, const tl_loader_conf *conf,
                          tl_cache *cache, int epoch, int i, float *x)
 {
-    tl_image fresh, m;
+    tl_image fresh;
     if (conf->rows) return take_row(a, d, conf, (uint64_t)epoch, (size_t)i, x);
     const tl_image *from = tl_cache_get(cache, i);
     if (!from) {
@@ -93,7 +96,5 @@ tl_status tl_sample_make(tl_arena *a, const tl_dataset *d, const tl_loader_conf 
         tl_cache_put(cache, i, &fresh);
         from = &fresh;
     }
-    TL_TRY(change(a, conf, (uint64_t)epoch, (uint64_t)i, from, &m));
-    normalize(&m, &conf->norm, x);
-    return TL_OK;
+    return change(a, conf, (uint64_t)epoch, (uint64_t)i, from, x);
 }

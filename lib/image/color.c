@@ -1,6 +1,7 @@
 /* color.c - color conversions, flip and the color matrix, all in place. SPDX-License-Identifier:
  * MIT */
 #include "decode.h"
+#include "kernel.h"
 
 /* a*b/255, rounded, without a division. */
 static uint32_t mul255(uint32_t a, uint32_t b)
@@ -55,13 +56,5 @@ void tl_image_flip(tl_image *m)
 void tl_image_color(tl_image *m, const float rows[12])
 {
     assert(m->c == 3);
-    uint8_t *p = m->p;
-    for (size_t i = (size_t)m->w * (size_t)m->h; i; i--, p += 3) {
-        float r = p[0], g = p[1], b = p[2];
-        for (int k = 0; k < 3; k++) {
-            const float *row = rows + 4 * k;
-            float v = row[0] * r + row[1] * g + row[2] * b + 255.0f * row[3] + 0.5f;
-            p[k] = (uint8_t)(v < 0.0f ? 0.0f : v > 255.0f ? 255.0f : v);
-        }
-    }
+    tl_kernel()->recolor(m->p, (size_t)m->w * (size_t)m->h, rows);
 }

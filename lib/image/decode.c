@@ -29,7 +29,7 @@ static int kind_of(tl_bytes file)
     return -1;
 }
 
-tl_status tl_image_decode(tl_arena *a, tl_bytes file, int c, int at_least, tl_image *out)
+tl_status tl_image_decode(tl_arena *a, tl_bytes file, int c, tl_size least, tl_image *out)
 {
     assert(c == 1 || c == 3);
     TL_CHECK(file.n, TL_EFORMAT, "the file is empty");
@@ -39,18 +39,18 @@ tl_status tl_image_decode(tl_arena *a, tl_bytes file, int c, int at_least, tl_im
     TL_CHECK(kind <= 1, TL_EUNSUP,
              "this is a %s file, whatever its name says; convert it to JPEG or PNG",
              kinds[kind].name);
-    if (kind == 0) TL_TRY(tl_jpeg_decode(a, file, c, at_least, out, &orientation));
+    if (kind == 0) TL_TRY(tl_jpeg_decode(a, file, c, least, out, &orientation));
     else
         TL_TRY(tl_png_decode(a, file, c, out, &orientation));
     tl_image_convert(out, c);
     return tl_exif_upright(a, orientation, out);
 }
 
-tl_status tl_image_load(tl_arena *a, const char *path, int c, int at_least, tl_image *out)
+tl_status tl_image_load(tl_arena *a, const char *path, int c, tl_size least, tl_image *out)
 {
     tl_bytes file;
     TL_TRY(tl_file_read(a, path, 0, &file));
-    tl_status s = tl_image_decode(a, file, c, at_least, out);
+    tl_status s = tl_image_decode(a, file, c, least, out);
     return s ? tl_fail(s, "'%s': %s", path, tl_errmsg()) : TL_OK;
 }
 

@@ -5,7 +5,7 @@
 
 /* Both leave whatever channels the file decodes to (1, 3, or 4: inverted CMYK) in out->c, and the
  * EXIF orientation (1..8) in *orientation. */
-tl_status tl_jpeg_decode(tl_arena *a, tl_bytes file, int c, int at_least, tl_image *out,
+tl_status tl_jpeg_decode(tl_arena *a, tl_bytes file, int c, tl_size least, tl_image *out,
                          int *orientation);
 tl_status tl_png_decode(tl_arena *a, tl_bytes file, int c, tl_image *out, int *orientation);
 

@@ -8,6 +8,7 @@
 
 /* 8 bits a channel, interleaved, rows packed: pixel (x,y), channel k at p[(y*w + x)*c + k]; c: 3 (RGB) or 1 (gray). */
 typedef struct { int w, h, c; uint8_t *p; } tl_image;
+typedef struct { int w, h; } tl_size;
 typedef enum { TL_BILINEAR, TL_BICUBIC } tl_filter;
 typedef struct { float x, y, w, h; } tl_box; /* a part of a picture, in pixels, fractions allowed */
 
@@ -23,13 +24,13 @@ tl_status tl_image_new(tl_arena *a, int w, int h, int c, tl_image *out);
  *         does. 16-bit channels keep their high byte (PIL does so for color, but clips 16-bit gray at 255, which
  *         turns most such pictures white)
  * Gray from color: PIL's L, (19595 R + 38470 G + 7471 B + 2^15) >> 16.
- * at_least > 0: the caller will shrink to about that many pixels on the shorter side, so a JPEG twice that size or
- * more is decoded at 1/2, 1/4 or 1/8, its shorter side never below at_least.
+ * least: the caller will shrink the upright picture, to no more than that, so a JPEG twice that size or more is decoded
+ * at 1/2, 1/4 or 1/8, never to less. 0 x 0: in full.
  * A damaged or truncated file, and one that claims more pixels than its bytes could hold, is TL_EFORMAT with the
  * reason; other formats (named) and too many pixels are TL_EUNSUP. Memory stays within a small multiple of the
  * decoded picture. */
-tl_status tl_image_decode(tl_arena *a, tl_bytes file, int c, int at_least, tl_image *out);
-tl_status tl_image_load(tl_arena *a, const char *path, int c, int at_least, tl_image *out); /* names the path */
+tl_status tl_image_decode(tl_arena *a, tl_bytes file, int c, tl_size least, tl_image *out);
+tl_status tl_image_load(tl_arena *a, const char *path, int c, tl_size least, tl_image *out); /* names the path */
 bool      tl_image_name(const char *file);  /* .jpg .jpeg .png, any case */
 
 /* Resample the box of `in` to w x h, bit for bit as PIL's resize((w, h), filter, box): the filter is widened when

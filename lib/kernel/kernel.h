@@ -113,6 +113,8 @@ typedef struct tl_kernels {
     /* Interleaved pixels (1 to 4 channels) to a normalized map; y[c] = (x[order[c]] - mean[c]) * rstd[c]. */
     void (*normalize)(const uint8_t *x, size_t pixels, int c, const int *order, const float *mean, const float *rstd,
                       float *y);
+    /* RGB pixels in place: on values of 0..1 r,g,b = rows . (r,g,b,1), rounded and clipped; rows: 3 x 4. */
+    void (*recolor)(uint8_t *p, size_t pixels, const float *rows);
 } tl_kernels;
 
 /* A convolution that dw and dw_grad compute: one 3x3 kernel per channel, no dilation. */
@@ -128,7 +130,7 @@ static inline bool tl_dw_fits(int k, int stride, int dilation, int groups, int i
     X(sigmoid) X(sigmoid_grad) X(swish) X(swish_grad) X(mul) X(gate) X(gate_grad) \
     X(maxpool) X(maxpool_grad) X(avgpool) X(avgpool_grad) X(gap) X(gap_grad) \
     X(dw_scratch) X(dw) X(dw_grad) X(pw_parts) X(pw_scratch) X(pw) X(pw_grad) X(dense_grad) \
-    X(sgd) X(adam) X(rmsprop) X(weigh) X(normalize)
+    X(sgd) X(adam) X(rmsprop) X(weigh) X(normalize) X(recolor)
 
 const tl_kernels *tl_kernel(void);
 const tl_kernels *tl_kernel_for(const char *isa); /* NULL: not on this processor */
