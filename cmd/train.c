@@ -18,6 +18,12 @@ static const tl_field rows[] = {
     CMD_OPTION(T, resume, TL_BOOL,
                .help = "go on from the newest checkpoint in the results folder, to the same "
                        "weights bit for bit"),
+    CMD_OPTION(T, plan, TL_BOOL,
+               .help = "do not train: print layer by layer what a step computes, its memory and its "
+                       "time on this machine, and how long the training would take"),
+    CMD_OPTION(T, max_memory, TL_INT, .hi = 1 << 24,
+               .help = "megabytes for a step's values and gradients; a plan that needs more is "
+                       "refused, with the batch size that would fit"),
     CMD_OPTION(T, cache_features, TL_INT, .hi = 1 << 20, .flags = TL_OPTIONAL, .sdef = "1024",
                .help = "compute what a frozen trunk makes of the pictures once, and keep it: up to "
                        "MB megabytes in memory, more in a file in the results folder"),
@@ -34,6 +40,7 @@ static const cmd_flag flags[] = {
     { "-e", "experiment_spec", NULL }, { "--experiment_spec_file", "experiment_spec", NULL },
     { "-r", "results_dir", "FOLDER" }, { "-k", "key", "KEY" },
     { "-c", "classmap", NULL },        { "--cache_features", "cache_features", "MB" },
+    { "--plan", "plan", NULL },        { "--max_memory", "max_memory", "MB" },
     { "--gpus", "num_processes", NULL }, { "--mpirun_arg", "mpirun_arg", "OPTIONS" },
     { 0 }
 };
@@ -58,7 +65,7 @@ static int run(cmd_call *c)
     tl_status st = tl_classification_train(c->arena, &t->opts, &c->listener, &s);
     if (c->mute && st == TL_ESTOPPED) return CMD_FAILED; /* the first process says so */
     code = cmd_done(c, st);
-    if (code) return code;
+    if (code || t->opts.plan) return code;
     cmd_say(c, "best: epoch %d of %d, validation accuracy %.4f, %s\n", s.best_epoch, s.epochs,
             s.best_accuracy, s.best_model);
     cmd_value(c, "best_epoch", "%d", s.best_epoch);

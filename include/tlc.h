@@ -136,6 +136,8 @@ typedef struct {
     const char *key;
     const char *classmap;        /* text file: class names in index order, a line each */
     bool        resume;
+    bool        plan;            /* do not train: tell what a step computes, its memory and time, and how long it would all take */
+    int         max_memory;      /* megabytes for values and their gradients; what needs more is refused, saying what fits; 0: no limit */
     int         cache_features;  /* megabytes of memory for what a frozen trunk makes of the pictures, which is computed once; larger: a file; 0: computed each time */
     int         num_processes;   /* this process is one of so many of a job, which train together; 0 or 1: it trains alone */
     tl_list     overrides;       /* const char * */
@@ -255,6 +257,19 @@ tl_status tl_registry_push(tl_arena *a, const tl_push_opts *o, const tl_listener
 typedef struct { int right, wrong; const char *text; } tl_verify_summary;
 /* Read every file of a registry on this machine, and all in the cache, and compare their checksums. Damaged ones are counted, not an error. */
 tl_status tl_registry_verify(tl_arena *a, const char *registry, const tl_listener *l, tl_verify_summary *out);
+
+/* ---- Where the time goes --------------------------------------------------------------------- */
+typedef struct {
+    const char *arch, *model;    /* one of them */
+    const char *key;
+    int         n_layers, size;  /* of arch; size: side of the pictures */
+    float       alpha;
+    int         batch_size, runs;
+    bool        train;           /* a training step; otherwise inference */
+} tl_layers_opts;
+typedef struct { double ms, macs; size_t bytes; const char *text; } tl_layers_summary; /* of one run; bytes: of the plan's memory */
+/* Run a network on made-up pictures and measure every layer. */
+tl_status tl_bench_layers(tl_arena *a, const tl_layers_opts *o, tl_layers_summary *out);
 
 /* ---- Looking around --------------------------------------------------------------------------- */
 /* What a model file is: architecture, input, classes, parameters, MACs, history; *json the same for programs. */

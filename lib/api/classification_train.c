@@ -1,5 +1,6 @@
 /* classification_train.c - from a spec to a trained classifier. SPDX-License-Identifier: MIT */
 #include "api.h"
+#include "layers.h"
 #include "statusjson.h"
 #include <string.h>
 
@@ -209,21 +210,43 @@ static tl_status describe(job *j)
     return tl_model_note(j->model, "tlc %s classification train: %d pictures of %d classes", tl_version(), j->train->sample.n, j->train->classes.n);
 }
 
-static tl_status train(job *j, tl_train_summary *out)
+static tl_trainer_conf training(const job *j)
 {
     const tl_train_config *t = j->spec->train;
     bool pretrained = t->pretrained_model_path || j->backbone == &tl_byom_backbone;
-    tl_trainer_conf c = {
+    return (tl_trainer_conf){
         .model = j->model, .teacher = j->teacher, .train = j->train, .val = j->val, .loader = loader(j), .recipe = j->recipe, .epochs = t->n_epochs, .seed = (uint64_t)t->random_seed,
         .head_first = pretrained && j->spec->default_recipe, .compare = pretrained,
         .choose_crop = j->spec->default_recipe && !j->teacher && !tl_spec_says("train_config", t, "enable_center_crop"), .resume = j->o->resume,
-        .cache_features = (size_t)j->o->cache_features << 20, .results = j->o->results_dir,
+        .cache_features = (size_t)j->o->cache_features << 20, .max_memory = (size_t)j->o->max_memory << 20, .results = j->o->results_dir,
         .name = j->backbone->arch, .key = j->o->key, .listener = *j->l, .dist = j->dist,
     };
+}
+
+static tl_status train(job *j, tl_train_summary *out)
+{
+    tl_trainer_conf c = training(j);
     tl_train_result r;
     TL_TRY(class_weights(j, &c.class_weight));
     TL_TRY(tl_train(j->a, &c, &r));
-    *out = (tl_train_summary){ r.best_epoch, t->n_epochs, r.best_acc, r.best_path };
+    *out = (tl_train_summary){ r.best_epoch, c.epochs, r.best_acc, r.best_path };
+    return TL_OK;
+}
+
+/* What the training would be, without any: nothing is written. */
+static tl_status plan(job *j)
+{
+    enum { RUNS = 3 };
+    const tl_trainer_conf c = training(j);
+    const int global = c.loader.batch * tl_dist_size(j->dist), batches = (j->train->sample.n + global - 1) / global;
+    tl_plan *p;
+    tl_layers_sum sum;
+    const char *text;
+    TL_TRY(tl_train_plan(j->a, &c, &p));
+    TL_TRY(tl_layers_measure(j->a, p, RUNS, &sum, &text));
+    tl_tell(j->l, text);
+    tl_say(j->l, "an epoch of %d pictures is %d steps: about %.0f s, and %d epochs %.1f min, without loading and validation\n", j->train->sample.n,
+           batches, 1e-3 * sum.ms * batches, c.epochs, 1e-3 * sum.ms * batches * c.epochs / 60);
     return TL_OK;
 }
 
@@ -233,13 +256,14 @@ static tl_status run(job *j, tl_train_summary *out)
     TL_TRY(tl_spec_open(j->a, o->experiment_spec, &o->overrides, TL_NEEDS_MODEL | TL_NEEDS_TRAIN, j->l, &j->spec));
     if (!strcmp(j->spec->model->arch, tl_byom_backbone.arch)) j->backbone = &tl_byom_backbone;
     else TL_TRY(tl_backbone_find(j->spec->model->arch, j->spec->model->n_layers, &j->backbone));
-    if (!tl_dist_rank(j->dist)) TL_TRY(tl_train_check(j->a, o->results_dir, j->backbone->arch, o->resume));
+    if (!tl_dist_rank(j->dist) && !o->plan) TL_TRY(tl_train_check(j->a, o->results_dir, j->backbone->arch, o->resume));
     TL_TRY(open_data(j));
     TL_TRY(build(j));
     TL_TRY(start_from(j));
     TL_TRY(open_teacher(j));
     tl_recipe_for(j->spec, &j->recipe);
     freeze(j);
+    if (o->plan) return plan(j);
     TL_TRY(describe(j));
     return train(j, out);
 }

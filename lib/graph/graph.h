@@ -98,6 +98,7 @@ typedef struct tl_plan {
 
 tl_status tl_plan_new(const tl_graph *g, tl_arena *a, const tl_plan_conf *c, tl_plan **out);
 tl_tensor tl_plan_value(const tl_plan *p, tl_val v);          /* an input to fill, or a kept value to read */
+const tl_io *tl_plan_io(const tl_plan *p, int i);             /* what computes node i, for one picture or for all */
 tl_status tl_plan_forward(tl_plan *p);
 tl_status tl_plan_backward(tl_plan *p);                       /* d loss / d each trained parameter, in io[i].p[k].g */
 tl_status tl_plan_profile(tl_plan *p);                        /* start counting seconds */

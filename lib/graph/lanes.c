@@ -122,6 +122,12 @@ tl_status tl_lanes_new(const tl_graph *g, tl_arena *a, const tl_plan_conf *c, tl
     return TL_OK;
 }
 
+const tl_io *tl_plan_io(const tl_plan *p, int i)
+{
+    const bool front = p->lanes->n && i < p->lanes->front.n;
+    return front ? &p->lanes->lane[0]->io[i] : &p->io[i];
+}
+
 /* Picture k's part of a value of p. */
 static float *part(const tl_plan *p, tl_val v, int k)
 {

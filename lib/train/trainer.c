@@ -122,15 +122,20 @@ static tl_status make_trunk(trainer *t)
     t->loss = tl_head_at(0)->loss(m->g, m->raw, &t->target);
     if (t->c->teacher) TL_TRY(tl_distill_new(t->a, t->c->teacher, m, t->c->loader.batch, &t->loss, &t->distill));
     TL_TRY(m->g->status);
-    TL_TRY(tl_trunk_new(t->a, m, t->c->loader.batch, t->distill, &t->trunk));
-    return tl_features_cache(t->a, t->c, &t->trunk);
+    return tl_trunk_new(t->a, m, t->c->loader.batch, t->distill, &t->trunk);
 }
 
-static tl_status make_plans(trainer *t)
+static tl_status plan_step(trainer *t)
 {
     const tl_model *m = t->c->model;
     tl_plan_conf train = { .batch = t->c->loader.batch, .train = true, .loss = t->loss, .keep = &m->raw, .nkeep = 1 };
     TL_TRY(tl_plan_new(&t->trunk.rest, t->a, &train, &t->plan));
+    return tl_budget_check(t->plan, t->c->max_memory);
+}
+
+static tl_status make_plans(trainer *t)
+{
+    TL_TRY(plan_step(t));
     TL_TRY(tl_plan_new(&t->trunk.rest, t->a, &(tl_plan_conf){ .batch = t->c->loader.batch }, &t->eval));
     TL_TRY(tl_weights_new(t->a, t->plan, &t->c->recipe, &t->weights));
     TL_CHECK(t->weights.n, TL_ESPEC, "every layer is frozen: there is nothing to train (see freeze_blocks)");
@@ -434,6 +439,7 @@ static tl_status begin(trainer *t)
     resumed = k.model != NULL;
     TL_TRY(share_beginning(t, &resumed, &head));
     TL_TRY(make_trunk(t));
+    TL_TRY(tl_features_cache(t->a, t->c, &t->trunk));
     TL_TRY(make_loaders(t));
     settle_position(t);
     TL_TRY(make_plans(t));
@@ -470,6 +476,15 @@ static tl_status run(trainer *t, tl_train_result *out)
         TL_TRY(end_epoch(t, rate));
     }
     return finish(t, out);
+}
+
+tl_status tl_train_plan(tl_arena *a, const tl_trainer_conf *c, tl_plan **out)
+{
+    trainer t = { .c = c, .a = a };
+    TL_TRY(make_trunk(&t));
+    TL_TRY(plan_step(&t));
+    *out = t.plan;
+    return TL_OK;
 }
 
 tl_status tl_train(tl_arena *a, const tl_trainer_conf *c, tl_train_result *out)

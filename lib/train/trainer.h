@@ -26,6 +26,7 @@ typedef struct {
     bool              resume;        /* go on from the newest checkpoint in the folder, if there is one */
     uint64_t          seed;
     size_t            cache_features;/* keep what a frozen trunk makes of the pictures: in memory up to so many bytes, otherwise on disk; 0: do not */
+    size_t            max_memory;    /* bytes for the values and gradients of a step; 0: no limit */
     const char       *results;       /* folder; weights/, events/, training.csv, status.json go there */
     const char       *name;          /* of checkpoints: NAME_EEE.onnx */
     const char       *key;
@@ -43,6 +44,11 @@ tl_status tl_train_check(tl_arena *a, const char *results, const char *name, boo
 /* Train, validating and writing a checkpoint after each epoch. TL_ESTOPPED after the listener's stop, with a checkpoint made and
  * the message saying how to go on; TL_EDIVERGED when the loss is no longer a number. */
 tl_status tl_train(tl_arena *a, const tl_trainer_conf *c, tl_train_result *out);
+
+/* What a step of this training runs, its pictures and targets still empty. TL_ENOMEM: it would need more than max_memory. */
+tl_status tl_train_plan(tl_arena *a, const tl_trainer_conf *c, tl_plan **out);
+/* TL_ENOMEM, saying how many pictures would fit: p needs more than limit bytes (0: no limit). */
+tl_status tl_budget_check(const tl_plan *p, size_t limit);
 
 /* ---- Features, computed once ---- */
 /* Run all training and validation pictures through the trunk, so that loaders can take rows (t->rows) in place of pictures: training

@@ -1,0 +1,33 @@
+/* budget.c - does a training step fit into the memory that it may use? SPDX-License-Identifier: MIT */
+#include "trainer.h"
+
+/* What a step of this batch needs, by planning it; memory that nobody touches costs nothing. */
+static tl_status bytes_at(const tl_graph *g, tl_plan_conf c, int batch, size_t *bytes)
+{
+    tl_arena *a = tl_arena_new();
+    tl_plan *p;
+    TL_NEW(a);
+    c.batch = batch;
+    tl_status s = tl_plan_new(g, a, &c, &p);
+    if (!s) *bytes = p->bytes;
+    tl_arena_free(a);
+    return s;
+}
+
+tl_status tl_budget_check(const tl_plan *p, size_t limit)
+{
+    size_t bytes = p->bytes;
+    int batch = p->conf.batch;
+    if (!limit || bytes <= limit) return TL_OK;
+    while (bytes > limit && batch > 1) { /* nearly linear: the first guess is at most one or two off */
+        int guess = (int)((double)batch * (double)limit / (double)bytes);
+        batch = guess < 1 ? 1 : guess < batch ? guess : batch - 1;
+        TL_TRY(bytes_at(p->g, p->conf, batch, &bytes));
+    }
+    TL_CHECK(bytes <= limit, TL_ENOMEM, "a training step needs %zu MB for values and gradients, %zu MB with one picture at a time; "
+             "--max-memory allows %zu. Smaller pictures, a smaller network or more freeze_blocks need less",
+             p->bytes >> 20, bytes >> 20, limit >> 20);
+    return tl_fail(TL_ENOMEM, "a training step of %d pictures needs %zu MB for values and gradients; --max-memory allows %zu. "
+                   "%d pictures would fit, with %zu MB: train_config.batch_size_per_gpu=%d",
+                   p->conf.batch, p->bytes >> 20, limit >> 20, batch, bytes >> 20, batch);
+}
