@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { MOST_WORDS = 512, LINE = 4096 };
@@ -90,6 +91,7 @@ typedef struct {
     char line[LINE], block[4 * LINE]; /* what is between two rulers */
     size_t n, in_block;
     bool inside, said;
+    time_t last_words; /* when a process said why it ends; 0: none did */
 } reader;
 
 /* "mpirun noticed that process rank 1 with PID 12 on node x exited on signal 9 (Killed)." */
@@ -109,8 +111,10 @@ static bool killed(reader *r)
 static void end_block(reader *r)
 {
     bool told = strstr(r->block, "non-zero exit code") || strstr(r->block, "non-zero status"); /* by the process */
-    if (killed(r)) r->said = true;
-    else if (!told) {
+    if (killed(r)) {
+        r->said = true;
+        r->last_words = time(NULL);
+    } else if (!told && !r->last_words) {
         fputs(r->block, stderr);
         r->said = true;
     }
@@ -121,7 +125,7 @@ static void end_block(reader *r)
 /* Open MPI's own lines: on its way to an end that has been explained, and when it passes a signal on. */
 static bool chatter(const reader *r)
 {
-    return (r->said && r->line[0] == '[') || !strncmp(r->line, "mpirun: Forwarding", 18);
+    return (r->last_words && strncmp(r->line, "tlc: ", 5)) || !strncmp(r->line, "mpirun: Forwarding", 18);
 }
 
 static void take_line(reader *r)
@@ -135,6 +139,7 @@ static void take_line(reader *r)
         if (r->in_block >= sizeof r->block) r->in_block = sizeof r->block - 1;
     } else if (!chatter(r)) {
         fprintf(stderr, "%s\n", r->line);
+        if (!strncmp(r->line, "tlc: ", 5)) r->last_words = time(NULL);
         if (r->call->log) fprintf(r->call->log, "%s\n", r->line);
         r->said = true;
     }
@@ -152,12 +157,20 @@ static void take(reader *r, const char *s, size_t n)
     }
 }
 
+/* mpirun ends by itself, unless it waits for machines that it cannot reach. False: it has been killed. */
+static bool may_go_on(const reader *r, pid_t mpirun)
+{
+    time_t passed = r->last_words ? time(NULL) - r->last_words : 0;
+    if (passed > 8) kill(mpirun, passed > 12 ? SIGKILL : SIGTERM);
+    return passed <= 12;
+}
+
 /* Until the pipe ends: nobody writes any more. */
 static void listen_to(reader *r, int from, pid_t mpirun)
 {
     char some[LINE];
     bool asked = false;
-    for (ssize_t n = 1; n;) {
+    for (ssize_t n = 1; n && may_go_on(r, mpirun);) {
         if (*r->call->listener.stop && !asked) asked = !kill(mpirun, SIGUSR1);
         struct pollfd p = { .fd = from, .events = POLLIN };
         if (poll(&p, 1, 500) <= 0) continue;

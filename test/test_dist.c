@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #define MPIRUN "mpirun --bind-to none --oversubscribe -np "
@@ -105,9 +106,18 @@ static int begin_test(void **state)
     return 0;
 }
 
+static bool quietly(const char *command) { return !system(tl_printf(a, "(%s) > /dev/null 2>&1", command)); }
+
+static void tear_hosts_down(void)
+{
+    for (int k = 1; k <= 2; k++)
+        (void)quietly(tl_printf(a, "kill -9 $(ip netns pids tlc%d.%d); ip netns del tlc%d.%d", getpid(), k, getpid(), k));
+}
+
 static int end_test(void **state)
 {
     kill_all(place);
+    tear_hosts_down();
     return tear_down(state);
 }
 
@@ -336,13 +346,60 @@ static void what_is_missing_is_said(void **state)
     says(r, 0, "2 processes train together");
 }
 
+/* ---- Two machines: network namespaces, with a cable between them ---- */
+
+#define NET "10.77.0."
+
+/* Machines 10.77.0.1 and .2; how mpirun, run on the first, reaches them goes to `args`. */
+static bool make_hosts(const char **args)
+{
+    const int me = getpid();
+    bool all = true;
+    for (int k = 1; k <= 2; k++) all &= quietly(tl_printf(a, "ip netns add tlc%d.%d", me, k));
+    all &= quietly(tl_printf(a, "ip link add c1 netns tlc%d.1 type veth peer name c2 netns tlc%d.2", me, me));
+    for (int k = 1; k <= 2; k++)
+        all &= quietly(tl_printf(a, "ip -n tlc%d.%d addr add " NET "%d/24 dev c%d && ip -n tlc%d.%d link set lo up && ip -n tlc%d.%d link set c%d up",
+                                 me, k, k, k, me, k, me, k, k));
+    const char *agent = in(place, "agent");
+    const char *text = tl_printf(a, "#!/bin/sh\nwhile [ \"${1#-}\" != \"$1\" ]; do shift; done\nn=${1#" NET "}\nshift\n"
+                                    "exec ip netns exec tlc%d.$n sh -c \"$*\"\n", me);
+    ok(tl_file_write(agent, text, strlen(text)));
+    assert_int_equal(chmod(agent, 0700), 0);
+    *args = tl_printf(a, "\"--mca plm_rsh_agent %s --mca btl tcp,self --mca btl_tcp_if_include " NET "0/24 --mca oob_tcp_if_include " NET
+                         "0/24 --host " NET "1," NET "2\"", agent);
+    return all;
+}
+
+static void on_two_machines(void **state)
+{
+    (void)state;
+    skip_without_mpi();
+    const char *args;
+    if (!make_hosts(&args)) {
+        print_message("skipped: no network namespaces may be made here, so there is no second machine\n");
+        skip();
+    }
+    spec(normed, "");
+    const char *on_first = tl_printf(a, "ip netns exec tlc%d.1", getpid());
+    result r = shell("far", tl_printf(a, "%s %s --mpirun_arg %s", on_first, command("far", 2, 4, ""), args));
+    pid_t child = start("cut", tl_printf(a, "%s %s --mpirun_arg %s", on_first, command("cut", 2, 4, "train_config.n_epochs=10000"), args));
+    while (!tl_file_exists(weights("cut", 1)) && !waitpid(child, NULL, WNOHANG)) usleep(20000);
+    bool cut = quietly(tl_printf(a, "ip -n tlc%d.1 link set c1 down", getpid()));
+    result s = finish(child, "cut", 30);
+    says(r, 0, "2 processes train together, 1 on this machine");
+    says(train("near", 2, 4, ""), 0, "best: epoch");
+    assert_true(same_file(weights("far", 2), weights("near", 2)));
+    assert_true(cut);
+    says(s, 1, "has not answered for");
+}
+
 int main(int argc, char **argv)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin_test, end_test)
     const struct CMUnitTest tests[] = {
         T(sums_are_made_in_the_order_of_ranks), T(as_one_process_with_the_same_batch), T(twice_the_same_bits),
         T(stopped_and_resumed_by_others), T(a_process_that_dies_or_stops_ends_the_job), T(an_error_of_one_is_told),
-        T(what_is_missing_is_said),
+        T(what_is_missing_is_said), T(on_two_machines),
     };
     if (argc > 1) return as_rank();
     (void)argv;
