@@ -2,7 +2,7 @@
 # make demo       the main job on the pictures in examples/, with a table at the end
 # make check      every test;  SAN=1 under sanitizers, ONEDNN=DIR against another oneDNN, CC=clang
 # make fuzz       each fuzz target for SECONDS (60) seconds
-# make bench      speed beside PyTorch and ONNX Runtime, where they are installed
+# make bench      speed beside PyTorch, TensorFlow, ONNX Runtime and OpenVINO, where they are installed
 # make install    to PREFIX (/usr/local), under its own name and the original's
 #
 # Layers, lowest first. A layer is compiled with only itself and the layers below it on its

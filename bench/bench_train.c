@@ -4,36 +4,22 @@
  *     PROFILE=1 bench_train NET ...            and where the time goes, by kind of operation
  *
  * A step is forward, backward and SGD with momentum, on 224x224 pictures, f32. Prints milliseconds
- * per step (median after a step that warms up), peak memory in MB, and the yardstick: the share of the best step that
- * oneDNN needs for the convolutions alone. Each is run by itself after every step, forward and backward, and its best
- * time counts; oneDNN's also where we train with a kernel of our own, which thus cannot look bad by being fast. */
+ * per step (median after a step that warms up), peak memory in MB, and the share of the best step that
+ * convolutions and dense layers need when each is run alone, by the kernel that was chosen for it, at
+ * its best time of so many: what the rest of the step costs can be seen from that. */
 #include "bench.h"
 #include "train.h"
 
-/* Every node of p as it is, but convolutions by oneDNN. */
-static tl_status yardstick(tl_arena *a, const tl_plan *p, tl_io **out)
+/* The least seconds that each layer with weights to multiply took alone, so far. */
+static tl_status time_alone(const tl_plan *p, double *least)
 {
-    tl_io *io = tl_new(a, tl_io, p->g->n);
-    TL_NEW(io);
-    memcpy(io, p->io, (size_t)p->g->n * sizeof *io);
-    for (int i = 0; i < p->g->n; i++) {
-        const tl_op *op = p->g->node[i].op;
-        if (op != &tl_op_conv2d || io[i].kernel.forward == op->forward) continue;
-        TL_TRY(op->setup(&io[i]));
-        TL_NEW(io[i].scratch = tl_alloc(a, io[i].scratch_bytes));
-    }
-    *out = io;
-    return TL_OK;
-}
-
-/* The least seconds that each convolution took alone, so far. */
-static tl_status time_convolutions(const tl_graph *g, tl_io *io, double *least)
-{
-    for (int i = 0; i < g->n; i++) {
-        if (g->node[i].op != &tl_op_conv2d) continue;
+    for (int j = 0; j < p->nforward; j++) {
+        const int i = p->forward[j];
+        tl_io *io = &p->io[i];
+        if (!p->g->node[i].op->macs) continue;
         double start = now();
-        TL_TRY(tl_op_conv2d.forward(&io[i]));
-        TL_TRY(tl_op_conv2d.backward(&io[i]));
+        TL_TRY(io->kernel.forward(io));
+        TL_TRY(io->kernel.backward(io));
         double took = now() - start;
         if (least[i] == 0 || took < least[i]) least[i] = took;
     }
@@ -54,7 +40,6 @@ static tl_status bench(tl_arena *a, const char *net, int steps, int batch)
     tl_val target;
     tl_recipe recipe = { .optimizer = { .kind = TL_SGD, .momentum = 0.9f }, .block_decay = 1 };
     tl_weights w;
-    tl_io *convs;
     double *ms = tl_new(a, double, steps), *least, update = 0;
     TL_NEW(ms);
     TL_TRY(bench_net(a, net, &m));
@@ -63,7 +48,6 @@ static tl_status bench(tl_arena *a, const char *net, int steps, int batch)
         tl_plan_new(m->g, a, &(tl_plan_conf){ .batch = batch, .train = true, .loss = loss }, &p));
     TL_TRY(tl_weights_new(a, p, &recipe, &w));
     TL_NEW(least = tl_new(a, double, m->g->n));
-    TL_TRY(yardstick(a, p, &convs));
     fill_noise(tl_plan_value(p, m->image));
     for (int i = 0; i < batch; i++) tl_plan_value(p, target).f[i * CLASSES + i] = 1;
     for (int s = -1; s < steps; s++) {
@@ -76,7 +60,7 @@ static tl_status bench(tl_arena *a, const char *net, int steps, int batch)
         if (s < 0) continue;
         update += now() - before;
         ms[s] = 1e3 * (now() - start);
-        TL_TRY(time_convolutions(m->g, convs, least));
+        TL_TRY(time_alone(p, least));
     }
     double step = median(ms, steps) / 1e3; /* which sorts ms */
     printf("train %s ms %.1f MB %.0f share %.3f\n", net, 1e3 * step, peak_memory(), 1e3 * sum(least, m->g->n) / ms[0]);
