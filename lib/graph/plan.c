@@ -348,7 +348,7 @@ static tl_status bind(planner *q, size_t scratch)
     size_t values = 0;
     TL_TRY(place(q, &values));
     p->bytes = values + scratch;
-    char *base = tl_alloc(p->arena, p->bytes);
+    char *base = tl_alloc_raw(p->arena, p->bytes); /* untouched until it is used: a plan that is only looked at costs no memory */
     TL_NEW(base);
     TL_NEW(p->forward = tl_new(p->arena, int, n));
     TL_NEW(p->backward = tl_new(p->arena, tl_step, n));
@@ -359,6 +359,7 @@ static tl_status bind(planner *q, size_t scratch)
             io->y.p = base + buf(q, q->y[i])->offset;
             if (q->dy[i] >= 0) io->dy = (tl_tensor){ .s = io->y.s, .p = base + buf(q, q->dy[i])->offset };
             io->scratch = base + values;
+            if (!io->nx) memset(io->y.p, 0, tl_count(io->y.s) * sizeof(float));
             p->forward[p->nforward++] = i;
         } else if (q->live[i]) {
             io->y.p = p->io[q->root[i]].y.p;
