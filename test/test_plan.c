@@ -139,6 +139,9 @@ static tl_val between_convolutions(tl_graph *g)
     x = OP(g, "act4", relu, IN(x), .slope = 0.9f);
     x = OP(g, "dw2", conv2d, IN(x), .out = 16, .groups = 16, .stride = 2, .pad = 1, .nobias = true);
     x = OP(g, "bn5", bn, IN(x), 0);
+    x = OP(g, "point", conv2d, IN(x), .out = 12, .k = 1, .nobias = true);
+    x = OP(g, "bn6", bn, IN(x), 0);
+    x = OP(g, "act6", relu, IN(x), .slope = 0.9f); /* which "last", having a bias, does not apply */
     x = OP(g, "last", conv2d, IN(x), .out = 5, .k = 1);
     return OP(g, "gap", gap, IN(x), 0);
 }
@@ -168,7 +171,7 @@ static void linked_batch_norms_are_unlinked_ones(void **state)
         ok(tl_graph_copy(g, a, &h));
         tl_plan *p = training_plan(a, g, 4, false), *q = new_plan(a, h, 4, false, true);
         links_are(q, "");
-        links_are(p, fixed ? "bn1:tu bn2:stu bn3:su bn4:stu bn5:su " : "bn1:stu bn2:stu bn3:su bn4:stu bn5:su ");
+        links_are(p, fixed ? "bn1:tu bn2:stu bn3:su bn4:stu bn5:stu bn6:su " : "bn1:stu bn2:stu bn3:su bn4:stu bn5:stu bn6:su ");
         for (int run = 0; run < 2; run++) {
             step(p);
             step(q);

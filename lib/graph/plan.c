@@ -175,8 +175,7 @@ static int reader(const planner *q, int r)
     return found;
 }
 
-/* Divide batch norm i's work among itself and its neighbors. The one before gates nothing, so a gradient that nobody has gated
- * yet cannot be left to it. */
+/* Divide batch norm i's work among itself and its neighbors. */
 static tl_status link(planner *q, int i)
 {
     tl_io *io = &q->p->io[i];
@@ -184,7 +183,7 @@ static tl_status link(planner *q, int i)
     const unsigned can_before = alone(q, before) ? q->p->io[before].kernel.can : 0;
     const unsigned can_after = after >= 0 && source(q, after, 0) == i ? q->p->io[after].kernel.can : 0;
     tl_link l = { .summed = can_before & TL_CAN_SUM && !io->fixed_stats, .through = can_after & TL_CAN_READ_THROUGH };
-    l.undone = can_before & TL_CAN_UNDO && q->active[before] && (l.through || !tl_act_on(io->act));
+    l.undone = can_before & TL_CAN_UNDO && q->active[before];
     if (!l.summed && !l.through && !l.undone) return TL_OK;
     TL_NEW(io->link = tl_new(q->p->arena, tl_link, 1));
     *io->link = l;

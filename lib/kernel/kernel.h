@@ -18,7 +18,8 @@ static inline bool tl_act_on(tl_act a) { return a.slope != 1.0f || a.max < __bui
  * Between a convolution that wrote z and one that reads act(z*a + b), a batch norm's work is done while the numbers are in
  * registers anyway: the first sums z as it writes, the second normalizes as it reads; backward likewise. */
 typedef struct { const float *a, *b; tl_act act; } tl_bn_read;              /* reads z as act(z*a + b) */
-typedef struct { const float *z, *mean, *k0, *k1, *k2; } tl_bn_undo;        /* reads g as g*k0 + (z - mean)*k1 + k2 */
+typedef struct { const float *z, *mean, *k0, *k1, *k2; tl_bn_read gate; } tl_bn_undo; /* reads g, where the activation of gate passes
+                                                                             * it, as g*k0 + (z - mean)*k1 + k2; no gate: TL_NO_ACT */
 /* Sums over a map's pixels for each of c channels, in parts, which are added up in order: at is parts x 2 x c.
  * Forward: of d = z - near and d*d; backward: of g and g * (z - near). */
 typedef struct { float *at; int parts; const float *near; } tl_sums;

@@ -129,11 +129,11 @@ static tl_status backward(tl_io *io)
         s->u1[k] = -s->a[k] * s->rstd[k] * s->k2[k];
         s->u2[k] = -s->a[k] * s->k1[k];
     }
+    const tl_act act = io->link && io->link->through ? TL_NO_ACT : io->act; /* who reads through it has gated dy */
     if (io->link && io->link->undone) {
-        io->link->undo = (tl_bn_undo){ io->x[0].f, s->mean, s->a, s->u1, s->u2 };
+        io->link->undo = (tl_bn_undo){ io->x[0].f, s->mean, s->a, s->u1, s->u2, { s->a, s->b, act } };
         return TL_OK;
     }
-    const tl_act act = io->link && io->link->through ? TL_NO_ACT : io->act; /* who reads through it has gated dy */
     tl_kernel()->bn_grad(io->x[0].f, io->dy.f, m, c, s->a, s->b, act, s->mean, s->rstd, batch ? s->k1 : NULL,
                          batch ? s->k2 : NULL, io->dx[0].f);
     return TL_OK;

@@ -19,13 +19,16 @@ static inline void read_rows(const float *z, size_t n, size_t c, tl_bn_read read
         }
 }
 
-/* to = g*k0 + (z - mean)*k1 + k2; z lies beside g */
+/* to = g*k0 + (z - mean)*k1 + k2, g being what passes the gate; z lies beside g */
 static inline void undo_rows(const float *g, const float *z, size_t n, size_t c, tl_bn_undo undo, float *to, size_t ld)
 {
+    const bool gated = tl_act_on(undo.gate.act);
     for (size_t r = 0; r < n; r++, g += c, z += c, to += ld)
         for (size_t i = 0; i < c; i += TL_VEC) {
-            vec d = load(z + i, c - i) - load(undo.mean + i, c - i);
-            put(to + i, load(g + i, c - i) * load(undo.k0 + i, c - i) + (d * load(undo.k1 + i, c - i) + load(undo.k2 + i, c - i)));
+            const vec x = load(z + i, c - i), d = x - load(undo.mean + i, c - i);
+            vec v = load(g + i, c - i);
+            if (gated) v = gate_vec(x * load(undo.gate.a + i, c - i) + load(undo.gate.b + i, c - i), v, undo.gate.act);
+            put(to + i, v * load(undo.k0 + i, c - i) + (d * load(undo.k1 + i, c - i) + load(undo.k2 + i, c - i)));
         }
 }
 #endif
