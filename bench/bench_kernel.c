@@ -1,14 +1,16 @@
 /* bench_kernel.c - the time and bandwidth of single kernels on the layers of real nets.
  * SPDX-License-Identifier: MIT
  *
- *   OMP_NUM_THREADS=2 bench_kernel [resnet18|resnet50|mobilenet_v2|others [BATCH [RUNS]]]
+ *   OMP_NUM_THREADS=2 bench_kernel [resnet18|resnet50|vgg16|mobilenet_v2|others [BATCH [RUNS]]]
  *
  * For each kind of layer: milliseconds (least of RUNS) and GB/s of the convolution through oneDNN
  * (forward, backward data, backward weights, weight reorders included) and of batch norm with its
- * activation, then the sums over the net, counting repeated layers. Every run gets other memory
- * than the one before, more than any cache holds, as in a training step. */
+ * activation, then the sums over the net, counting repeated layers; of kernels of our own, milliseconds and how many times
+ * faster than oneDNN they are. Every run gets other memory than the one before, more than any cache holds, as in a
+ * training step. */
 #include "dnn.h"
 #include "kernel.h"
+#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +43,12 @@ static const layer resnet50[] = {
     { 1, 2, 1024, 2048, 14, 1, 0, 1 }, { 1, 1, 2048, 512, 7, 2, 0, 0 },
     { 3, 1, 512, 512, 7, 2, 0, 0 },    { 0 }
 };
+
+static const layer vgg16[] = { { 3, 1, 3, 64, 224, 1, 0, 0 },   { 3, 1, 64, 64, 224, 1, 0, 0 },
+                               { 3, 1, 64, 128, 112, 1, 0, 0 }, { 3, 1, 128, 128, 112, 1, 0, 0 },
+                               { 3, 1, 128, 256, 56, 1, 0, 0 }, { 3, 1, 256, 256, 56, 2, 0, 0 },
+                               { 3, 1, 256, 512, 28, 1, 0, 0 }, { 3, 1, 512, 512, 28, 2, 0, 0 },
+                               { 3, 1, 512, 512, 14, 3, 0, 0 }, { 0 } };
 
 static const layer mobilenet_v2[] = { { 3, 2, 3, 32, 224, 1, 0, 0 },
                                       { 3, 1, 32, 32, 112, 1, 1, 0 },
@@ -80,6 +88,7 @@ static const struct {
     float max;
 } nets[] = { { "resnet18", resnet18, NO_MAX },
              { "resnet50", resnet50, NO_MAX },
+             { "vgg16", vgg16, NO_MAX },
              { "mobilenet_v2", mobilenet_v2, 6 } };
 
 /* ---- Memory: slices of one large pool, round and round ---- */
@@ -123,9 +132,10 @@ static int runs = 15;
     })
 
 /* ---- One layer ---- */
-enum { FORWARD, DATA, WEIGHTS, BN_FORWARD, BN_BACKWARD, DW, DW_GRAD, KINDS };
-static const char *const kind[KINDS] = { "conv", "d.data", "d.weight", "bn",
-                                         "d.bn", "own dw", "d.dw" };
+enum { FORWARD, DATA, WEIGHTS, BN_FORWARD, BN_BACKWARD, DW, DW_GRAD, WINO, WINO_DX, WINO_DW, WINO_KEPT, KINDS };
+static const char *const kind[KINDS] = { "conv",   "d.data", "d.weight", "bn",     "d.bn", "own dw",
+                                         "d.dw",   "own",    "own dx",   "own dw", "kept" };
+static const int yardstick[KINDS] = { [WINO] = FORWARD, [WINO_DX] = DATA, [WINO_DW] = WEIGHTS, [WINO_KEPT] = FORWARD };
 
 static void check(tl_status s)
 {
@@ -191,6 +201,27 @@ static void time_depthwise(const layer *l, tl_shape x, tl_shape y, double ms[KIN
     tl_arena_free(a);
 }
 
+static bool is_winograd(const layer *l) { return l->k == 3 && l->stride == 1 && !l->depthwise; }
+
+/* Our own 3x3 convolutions; the last with filters transformed beforehand, as when inferring. */
+static void time_winograd(tl_shape x, tl_shape y, double ms[KINDS])
+{
+    const tl_kernels *k = tl_kernel();
+    tl_arena *a = tl_arena_new();
+    const tl_wino c = { .x = x, .y = y, .pad = 1, .threads = omp_get_max_threads() };
+    const tl_wino_end end = { .act = TL_NO_ACT };
+    const size_t nx = tl_count(x), ny = tl_count(y), nw = 9 * (size_t)x.c * (size_t)y.c;
+    float *w = tl_new(a, float, nw), *u = tl_new(a, float, k->wino_filter_size(x.c, y.c));
+    float *room[] = { tl_new(a, float, k->wino_scratch(&c, false, false)), tl_new(a, float, k->wino_scratch(&c, true, false)),
+                      tl_new(a, float, k->wino_dw_scratch(&c)) };
+    ms[WINO] = TIME(k->wino(&c, take(nx), w, NULL, &end, take(ny), room[0]));
+    ms[WINO_DX] = TIME(k->wino_dx(&c, take(ny), w, take(nx), room[1]));
+    ms[WINO_DW] = TIME(k->wino_dw(&c, take(nx), take(ny), w, NULL, room[2]));
+    k->wino_filter(w, x.c, y.c, u);
+    ms[WINO_KEPT] = TIME(k->wino(&c, take(nx), w, u, &end, take(ny), room[0]));
+    tl_arena_free(a);
+}
+
 static void bench_net(int net, int batch)
 {
     double sum[KINDS] = { 0 };
@@ -205,10 +236,15 @@ static void bench_net(int net, int batch)
         time_conv(l, x, y, ms);
         time_bn(l, y, nets[net].max, ms);
         if (l->depthwise) time_depthwise(l, x, y, ms);
+        if (is_winograd(l)) time_winograd(x, y, ms);
         printf("%s %dx%d/%d %4d -> %4d @%3d x%d", l->depthwise ? "dw" : "  ", l->k, l->k, l->stride,
                l->in, l->out, l->size, l->times);
         for (int i = 0; i < (l->depthwise ? KINDS : DW); i++) {
             printf("  %s %6.2f (%5.1f)", kind[i], ms[i], ms[i] > 0 ? moved[i] * 4e-6 / ms[i] : 0);
+            sum[i] += ms[i] * l->times;
+        }
+        for (int i = WINO; is_winograd(l) && i < KINDS; i++) {
+            printf("  %s %6.2f (%4.2fx)", kind[i], ms[i], ms[yardstick[i]] / ms[i]);
             sum[i] += ms[i] * l->times;
         }
         printf("\n");

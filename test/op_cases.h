@@ -19,6 +19,8 @@ static const tl_relu relu = { 0, 0 }, relu6 = { 0, 0.5f }, leaky = { 0.1f, 0 };
 static const op_case cases[] = {
     { A(conv2d, .out = 4, .pad = 1), X(2, 3, 6, 5) },
     { A(conv2d, .out = 5, .pad = 1), X(2, 7, 5, 6), .then = &relu },
+    { A(conv2d, .out = 16, .pad = 1), X(2, 17, 5, 6), .then = &relu },
+    { A(conv2d, .out = 17, .pad = 2, .nobias = true), X(2, 16, 5, 4) },
     { A(conv2d, .out = 16, .k = 1), X(2, 24, 5, 5), .then = &relu6 },
     { A(conv2d, .out = 3, .stride = 2, .dilation = 2, .pad = 2, .nobias = true), X(1, 2, 7, 7) },
     { A(conv2d, .out = 6, .stride = 2, .extra = 1), X(2, 3, 8, 8) },

@@ -296,8 +296,10 @@ static void kernels_are_chosen_by_their_rules(void **state)
     const tl_conv2d depthwise = { .out = 8, .groups = 8, .pad = 1, .nobias = true };
     const tl_conv2d dense = { .out = 8, .nobias = true }, grouped = { .out = 16, .groups = 8, .nobias = true };
     const tl_conv2d biased = { .out = 8, .groups = 8 }, wide = { .out = 8, .k = 5, .groups = 8, .nobias = true };
+    const tl_conv2d full = { .out = 16, .pad = 1, .nobias = true }, narrow = { .out = 15, .pad = 1 }, strided = { .out = 16, .stride = 2 };
+    const tl_conv2d far = { .out = 16, .pad = 3 }, uneven = { .out = 16, .pad = 1, .extra = 1 };
     const tl_conv2d dilated = { .out = 8, .groups = 8, .dilation = 2, .nobias = true };
-    const struct { const tl_conv2d *attr; bool infer, frozen; const char *kernel; } rows[] = {
+    const struct { const tl_conv2d *attr; bool infer, frozen, exact; int in, side; const char *kernel; } rows[] = { /* 0: 8, 9 */
         { &depthwise, .kernel = "depthwise" },
         { &depthwise, .infer = true, .kernel = "conv2d" },
         { &depthwise, .frozen = true, .kernel = "conv2d" },
@@ -306,14 +308,26 @@ static void kernels_are_chosen_by_their_rules(void **state)
         { &biased, .kernel = "conv2d" },
         { &wide, .kernel = "conv2d" },
         { &dilated, .kernel = "conv2d" },
+        { &full, .in = 16, .kernel = "winograd" },
+        { &full, .in = 16, .infer = true, .kernel = "winograd" },
+        { &full, .in = 16, .frozen = true, .kernel = "winograd" },
+        { &full, .in = 16, .exact = true, .kernel = "conv2d" },
+        { &full, .in = 15, .kernel = "conv2d" },
+        { &full, .in = 16, .side = 4, .kernel = "conv2d" },
+        { &narrow, .in = 16, .kernel = "conv2d" },
+        { &strided, .in = 16, .kernel = "conv2d" },
+        { &far, .in = 16, .kernel = "conv2d" },
+        { &uneven, .in = 16, .kernel = "conv2d" },
     };
     for (int i = 0; i < TL_LEN(rows); i++) {
         tl_arena *a = tl_arena_new();
-        const op_case k = { .op = &tl_op_conv2d, .attr = rows[i].attr, X(2, 8, 9, 9) };
+        const int in = rows[i].in ? rows[i].in : 8, side = rows[i].side ? rows[i].side : 9;
+        const op_case k = { .op = &tl_op_conv2d, .attr = rows[i].attr, X(2, in, side, side) };
         tl_plan *p;
         rig r;
         ok(plan(a, &k, !rows[i].infer, true, &r));
         tl_plan_conf conf = r.p->conf;
+        conf.exact = rows[i].exact;
         r.g->node[r.y.i].p[0].frozen = rows[i].frozen;
         ok(tl_plan_new(r.g, a, &conf, &p));
         assert_string_equal(p->io[r.y.i].kernel.name, rows[i].kernel);

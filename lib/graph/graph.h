@@ -68,6 +68,7 @@ typedef struct {
     int  batch;
     bool train;                 /* prepare backward from `loss` */
     bool constant;              /* weights will not change while the plan lives */
+    bool exact;                 /* no kernels that trade accuracy for speed: convolutions add up products one by one */
     tl_val loss;                /* with train: the scalar to differentiate */
     const tl_val *keep;         /* values to be read after forward, besides the graph's output and loss */
     int  nkeep;

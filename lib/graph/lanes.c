@@ -94,7 +94,7 @@ static tl_status split(tl_lanes *l, const tl_graph *g, tl_arena *a, const tl_pla
 
 static tl_status lanes_new(tl_lanes *l, tl_arena *a, int n)
 {
-    const tl_plan_conf one = { .batch = 1, .constant = l->conf.constant, .keep = l->out, .nkeep = l->nout };
+    const tl_plan_conf one = { .batch = 1, .constant = l->conf.constant, .exact = l->conf.exact, .keep = l->out, .nkeep = l->nout };
     TL_NEW(l->lane = tl_new(a, tl_plan *, n));
     for (; l->n < n; l->n++) TL_TRY(tl_plan_new(&l->front, a, &one, &l->lane[l->n]));
     return TL_OK;

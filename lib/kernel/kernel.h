@@ -26,6 +26,24 @@ typedef struct { float *at; int parts; const float *near; } tl_sums;
 
 enum { TL_DW_PARTS = 32 };
 
+/* ---- Convolutions by Winograd's method ---- */
+/* One 3x3 convolution of stride 1. Threads alone or together, and in what portions: how its work is cut, 0: as the shape asks
+ * for. Results do not depend on it, but for the rounding of sums; tests cut small maps as large ones are. */
+enum { TL_WINO_ALONE = 1, TL_WINO_TOGETHER };
+typedef struct {
+    tl_shape x, y;      /* y is 2 * pad - 2 pixels higher and wider */
+    int pad;            /* zeros before and after each row and column, 0 to 2 */
+    int threads;        /* the most that will take part: scratch is made for them */
+    int sharing, block, group; /* ALONE or TOGETHER; tiles of a block; blocks that threads make together */
+} tl_wino;
+/* What an output goes through before it is stored. */
+typedef struct {
+    const float *bias;  /* NULL: none */
+    bool add;           /* y holds the other summand beforehand */
+    tl_act act;
+    const tl_sums *sums;/* NULL, or where to put sums over what is stored, in wino_parts parts; near may be NULL (zeros) */
+} tl_wino_end;
+
 enum { TL_WEIGHT_BITS = 22 }; /* of a resampling weight's fraction: 32, less 8 of a pixel, less 2 for overshoot */
 
 typedef struct tl_kernels {
@@ -101,6 +119,18 @@ typedef struct tl_kernels {
     /* dw (out x in) = dy' * x of a dense layer, x: m x in, dy: m x out, m small; db (out): sums of dy's columns, or NULL. */
     void (*dense_grad)(const float *x, const float *dy, size_t m, int in, int out, float *dw, float *db);
 
+    /* ---- 3x3 convolution, stride 1, with a quarter of the multiplications (Winograd); w: O,I,3,3. Largest errors are within
+     * 3 times those of adding up products one by one, 5 times for dw. ---- */
+    size_t (*wino_filter_size)(int in, int out);              /* floats of transformed filters u, for those who keep them */
+    void (*wino_filter)(const float *w, int in, int out, float *u);
+    size_t (*wino_scratch)(const tl_wino *c, bool dx, bool kept);   /* floats; of wino_dx or wino, with u or without */
+    size_t (*wino_dw_scratch)(const tl_wino *c);
+    int (*wino_parts)(const tl_wino *c);
+    /* u NULL: made from w, which else is not read */
+    void (*wino)(const tl_wino *c, const float *x, const float *w, const float *u, const tl_wino_end *end, float *y, float *scratch);
+    void (*wino_dx)(const tl_wino *c, const float *dy, const float *w, float *dx, float *scratch);
+    void (*wino_dw)(const tl_wino *c, const float *x, const float *dy, float *dw, float *db, float *scratch); /* db NULL: no bias */
+
     /* ---- Optimizer steps on n weights; g is the gradient with regulariser and clipping applied ---- */
     void (*sgd)(float *w, const float *g, float *velocity, size_t n, float lr, float momentum, bool nesterov);
     /* step: the learning rate with both bias corrections; decay: the share of w that goes, AdamW's learning rate * lambda */
@@ -131,6 +161,7 @@ static inline bool tl_dw_fits(int k, int stride, int dilation, int groups, int i
     X(sigmoid) X(sigmoid_grad) X(swish) X(swish_grad) X(mul) X(gate) X(gate_grad) \
     X(maxpool) X(maxpool_grad) X(avgpool) X(avgpool_grad) X(gap) X(gap_grad) \
     X(dw_scratch) X(dw) X(dw_grad) X(pw_parts) X(pw_scratch) X(pw) X(pw_grad) X(dense_grad) \
+    X(wino_filter_size) X(wino_filter) X(wino_scratch) X(wino_dw_scratch) X(wino_parts) X(wino) X(wino_dx) X(wino_dw) \
     X(sgd) X(adam) X(rmsprop) X(weigh) X(normalize) X(recolor)
 
 const tl_kernels *tl_kernel(void);

@@ -6,6 +6,7 @@
 #include "ops.h"
 #define TL_CONV2D_KERNELS(X) \
     X(depthwise) \
+    X(winograd) \
     X(pointwise)
 
 #define X(name) extern const tl_op_kernel tl_conv2d_##name;

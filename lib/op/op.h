@@ -91,6 +91,7 @@ typedef struct tl_io {
     bool        fixed_stats;        /* use running statistics although training */
     bool        want_dx[TL_MAX_IN], want_dw; /* known at setup: which gradients will be asked for */
     bool        constant;           /* weights stay as they are for the life of the plan */
+    bool        exact;              /* no kernel that trades accuracy for speed */
     tl_link    *link_in, *link_out; /* of the batch norm before x[0] and after y, where we work for it; else NULL */
     tl_link    *link;               /* of this batch norm, where others work for it */
     uint64_t    seed;               /* of this node in this step; for dropout */
