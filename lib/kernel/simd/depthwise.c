@@ -27,11 +27,12 @@ typedef struct {
 } problem;
 
 /* What a batch norm wants of the numbers that are written: forward their sums; backward, where x is
- * read through it, that they are gated first. part NULL: nothing. */
+ * read through it, that they are gated first. part NULL: neither. */
 typedef struct {
     tl_bn_read read;
     const float *near;
     float *part; /* 2 x c */
+    bool past;   /* and whether they go past the caches */
 } wish;
 
 /* A map read row by row: as it is, or through a batch norm into the ring `at`. */
@@ -90,9 +91,9 @@ static float *own_ring(const problem *p, float *scratch)
     return first + (size_t)omp_get_thread_num() * ring(p->x, p->y);
 }
 
-static wish wish_of(const tl_bn_read *read, const tl_sums *sums, size_t part, size_t c)
+static wish wish_of(const tl_bn_read *read, const tl_sums *sums, size_t part, size_t c, bool past)
 {
-    wish w = { .read = read ? *read : (tl_bn_read){ 0 } };
+    wish w = { .past = past, .read = read ? *read : (tl_bn_read){ 0 } };
     if (!sums) return w;
     w.near = sums->near;
     w.part = memset(sums->at + part * 2 * c, 0, 2 * c * sizeof *w.part);
@@ -142,7 +143,8 @@ INLINE void forward_tile(const int n, const int s, const float *const row[3], co
         for (int j = 0; j < n * s; j++)
             __builtin_prefetch(row[2] + (size_t)(n * s + 3 - s + j) * c + i);
 #pragma GCC unroll 4
-        for (int q = 0; q < n; q++) __builtin_prefetch(y + (size_t)(n + q) * c + i, 1);
+        for (int q = 0; q < n; q++)
+            if (!want.past) __builtin_prefetch(y + (size_t)(n + q) * c + i, 1);
 #pragma GCC unroll 3
         for (int k = 0; k < 3; k++)
 #pragma GCC unroll 9
@@ -155,7 +157,7 @@ INLINE void forward_tile(const int n, const int s, const float *const row[3], co
                 }
             }
 #pragma GCC unroll 4
-        for (int q = 0; q < n; q++) store(y + (size_t)q * c + i, sum[q], c - i);
+        for (int q = 0; q < n; q++) write(y + (size_t)q * c + i, sum[q], c - i, want.past);
         if (want.part) sum_vectors(want, sum, n, i, c);
     }
 }
@@ -166,7 +168,7 @@ static void forward_pixel(const window *v, const float *w, size_t c, wish want, 
         vec sum = { 0 };
         for (int t = 0; t < v->n; t++)
             sum += load(v->at[t] + i, c - i) * at(w + v->tap[t] * TL_VEC);
-        store(y + i, sum, c - i);
+        write(y + i, sum, c - i, want.past);
         if (want.part) sum_vectors(want, &sum, 1, i, c);
     }
 }
@@ -210,10 +212,11 @@ void TL_SIMD(dw)(const float *x, tl_shape xs, tl_shape ys, int stride, int pad, 
 {
     const problem p = prepare(xs, ys, stride, pad, w, scratch);
     const size_t count = (size_t)ys.n * (size_t)ys.h, len = (size_t)ys.w * p.c;
+    const bool past = goes_past(y, count * len, p.c);
 #pragma omp parallel for schedule(dynamic) if (tl_count(xs) > SERIAL_BELOW)
     for (size_t part = 0; part < TL_DW_PARTS; part++) {
         rows from = { .map = x, .s = xs, .read = read, .at = own_ring(&p, scratch) };
-        const wish want = wish_of(NULL, sums, part, p.c);
+        const wish want = wish_of(NULL, sums, part, p.c, past);
         for (size_t r = count * part / TL_DW_PARTS; r < count * (part + 1) / TL_DW_PARTS; r++) {
             const int n = (int)(r / (size_t)ys.h), h = (int)(r % (size_t)ys.h);
             if (stride == 1) forward_row(&p, 1, &from, n, h, want, y + r * len);
@@ -252,7 +255,7 @@ INLINE void write_pixels(const int n, const float *x, const vec *xs, size_t i, s
         store(want.part + c + i, t, c - i);
     }
 #pragma GCC unroll 4
-    for (int q = 0; q < n; q++) store(dx + (size_t)q * c + i, g[q], c - i);
+    for (int q = 0; q < n; q++) write(dx + (size_t)q * c + i, g[q], c - i, want.past);
 }
 
 /* n neighboring pixels of x and dx at stride 1; dy's pixels whose windows hold them begin at
@@ -267,7 +270,7 @@ INLINE void backward_tile(const int n, const float *const g[3], const float *x, 
         for (int q = 0; q < n; q++) {
             __builtin_prefetch(x + (size_t)(n + q) * c + i);
             __builtin_prefetch(g[0] + (size_t)(n + 2 + q) * c + i);
-            __builtin_prefetch(dx + (size_t)(n + q) * c + i, 1);
+            if (!want.past) __builtin_prefetch(dx + (size_t)(n + q) * c + i, 1);
         }
 #pragma GCC unroll 3
         for (int k = 0; k < 3; k++) {
@@ -362,10 +365,11 @@ void TL_SIMD(dw_grad)(const float *x, const float *dy, tl_shape xs, tl_shape ys,
     const problem p = prepare(xs, ys, stride, pad, w, scratch);
     const size_t count = (size_t)xs.n * (size_t)xs.h, len = (size_t)xs.w * p.c, size = packed(p.c);
     float *dws = scratch + zero_row(xs, ys) + size;
+    const bool past = goes_past(dx, count * len, p.c);
 #pragma omp parallel for schedule(dynamic) if (tl_count(xs) > SERIAL_BELOW)
     for (size_t part = 0; part < TL_DW_PARTS; part++) {
         rows grads = { .map = dy, .s = ys, .undo = undo, .at = own_ring(&p, scratch) };
-        const wish want = wish_of(read, read ? sums : NULL, part, p.c);
+        const wish want = wish_of(read, read ? sums : NULL, part, p.c, past);
         float *own = memset(dws + part * size, 0, size * sizeof *own);
         for (size_t r = count * part / TL_DW_PARTS; r < count * (part + 1) / TL_DW_PARTS; r++) {
             const int n = (int)(r / (size_t)xs.h), h = (int)(r % (size_t)xs.h);

@@ -161,10 +161,7 @@ INLINE void tile(const int rows, const int nv, size_t depth, const float *a, siz
                 s[r % 2] += d;
                 q[r % 2] += d * d;
             }
-            float *to = y + (size_t)r * c + j * TL_VEC;
-            if (e->past) put_past(to, v);
-            else
-                store(to, v, n);
+            write(y + (size_t)r * c + j * TL_VEC, v, n, e->past);
         }
         e->s[j] = s[0] + s[1];
         e->q[j] = q[0] + q[1];

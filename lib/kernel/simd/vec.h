@@ -65,6 +65,14 @@ static inline bool goes_past(const float *p, size_t n, size_t c)
     return n > PAST_CACHES && c % TL_VEC == 0 && (uintptr_t)p % (4 * TL_VEC) == 0;
 }
 
+/* store(), or past the caches */
+INLINE void write(float *p, vec v, size_t n, bool past)
+{
+    if (past) put_past(p, v);
+    else
+        store(p, v, n);
+}
+
 INLINE vec choose(lanes yes, vec a, vec b) { return (vec)((yes & (lanes)a) | (~yes & (lanes)b)); }
 
 /* NaN stays NaN: of two numbers that cannot be compared these instructions give the second. */
