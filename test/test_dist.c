@@ -123,13 +123,15 @@ static int end_test(void **state)
 
 /* ---- Trainings ---- */
 
-static const char plain[] = "use_batch_norm: false", normed[] = "use_batch_norm: true";
+static const char *arch;
+static const char plain[] = "squeezenet\"", normed[] = "mobilenet_v1\" alpha: 0.25 use_batch_norm: true";
 
 static const char *spec(const char *model, const char *train)
 {
     const char *path = in(place, "spec.txt");
+    arch = tl_strndup(a, model, strcspn(model, "\""));
     const char *text = tl_printf(a,
-                                 "model_config { arch: \"mobilenet_v1\" alpha: 0.25 input_image_size: \"3,%d,%d\" %s }\n"
+                                 "model_config { input_image_size: \"3,%d,%d\" arch: \"%s }\n"
                                  "train_config { train_dataset_path: \"%s/train\" val_dataset_path: \"%s/val\" n_workers: 1 n_epochs: 2 %s\n"
                                  "optimizer { sgd { lr: 0.0002 momentum: 0.9 } } reg_config { type: \"L2\" scope: \"Conv2D,Dense\" weight_decay: 0.001 }\n"
                                  "lr_config { step { learning_rate: 0.0002 step_size: 50 gamma: 0.5 } } }\n",
@@ -151,7 +153,7 @@ static result train(const char *results, int processes, int batch, const char *m
 
 static const char *weights(const char *results, int epoch)
 {
-    return tl_printf(a, "%s/%s/weights/mobilenet_v1_%03d.onnx", place, results, epoch);
+    return tl_printf(a, "%s/%s/weights/%s_%03d.onnx", place, results, arch, epoch);
 }
 
 static tl_graph *graph(const char *results, int epoch)
@@ -161,12 +163,14 @@ static tl_graph *graph(const char *results, int epoch)
     return m->g;
 }
 
-/* The largest difference of a weight, by the largest weight of its kind. */
+/* The largest difference of a kernel's weight, by its largest weight. Biases before a batch norm have gradients of almost nothing,
+ * which rounding decides: they tell little. */
 static double distance(const tl_graph *g, const tl_graph *h)
 {
     double worst = 0;
     TL_EACH_PARAM(g, i, k) {
         double most = 1e-30, far = 0;
+        if (!g->node[i].op->param[k].axes[1]) continue;
         for (size_t j = 0; j < tl_dims_count(g->node[i].p[k].dims); j++) {
             double x = (double)g->node[i].p[k].w[j], y = (double)h->node[i].p[k].w[j];
             most = fmax(most, fabs(x));
@@ -239,8 +243,21 @@ static void as_one_process_with_the_same_batch(void **state)
     says(train("four", 4, 2, ""), 0, "epoch 2/2");
     tl_graph *one = graph("one", 2);
     const double step = distance(one, graph("one", 1)), two = distance(one, graph("two", 2)), four = distance(one, graph("four", 2));
-    if (!(step > 1e-3 && two < 1e-5 && four < 1e-5)) fail_msg("an epoch moves weights by %g; 2 processes differ by %g, 4 by %g", step, two, four);
-    assert_false(tl_file_exists(in(place, "two/weights/mobilenet_v1_003.onnx")));
+    if (!(step > 1e-4 && two < 1e-3 * step && four < 1e-3 * step)) fail_msg("an epoch moves weights by %g; 2 processes differ by %g, 4 by %g", step, two, four);
+}
+
+/* With batch norm it takes the statistics of all. */
+static void as_one_process_with_batch_norm(void **state)
+{
+    (void)state;
+    skip_without_mpi();
+    spec(normed, "");
+    says(train("one", 1, 24, ""), 0, "epoch 2/2"); /* a batch is all there is: small ones make normed signals jump */
+    says(train("two", 2, 12, "train_config.sync_bn=true"), 0, "epoch 2/2");
+    says(train("apart", 2, 12, ""), 0, "epoch 2/2");
+    tl_graph *one = graph("one", 1);
+    const double sync = distance(one, graph("two", 1)), apart = distance(one, graph("apart", 1));
+    if (!(sync < 1e-3 && apart > 1e-2)) fail_msg("2 processes with the statistics of all differ by %g, with their own by %g", sync, apart);
 }
 
 /* With all that is drawn at random, and batch norm, whose statistics are those of a process. */
@@ -397,7 +414,8 @@ int main(int argc, char **argv)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin_test, end_test)
     const struct CMUnitTest tests[] = {
-        T(sums_are_made_in_the_order_of_ranks), T(as_one_process_with_the_same_batch), T(twice_the_same_bits),
+        T(sums_are_made_in_the_order_of_ranks), T(as_one_process_with_the_same_batch), T(as_one_process_with_batch_norm),
+        T(twice_the_same_bits),
         T(stopped_and_resumed_by_others), T(a_process_that_dies_or_stops_ends_the_job), T(an_error_of_one_is_told),
         T(what_is_missing_is_said), T(on_two_machines),
     };

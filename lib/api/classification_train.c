@@ -219,7 +219,7 @@ static tl_trainer_conf training(const job *j)
         .head_first = pretrained && j->spec->default_recipe, .compare = pretrained,
         .choose_crop = j->spec->default_recipe && !j->teacher && !tl_spec_says("train_config", t, "enable_center_crop"), .resume = j->o->resume,
         .cache_features = (size_t)j->o->cache_features << 20, .max_memory = (size_t)j->o->max_memory << 20, .results = j->o->results_dir,
-        .name = j->backbone->arch, .key = j->o->key, .listener = *j->l, .dist = j->dist,
+        .name = j->backbone->arch, .key = j->o->key, .listener = *j->l, .dist = j->dist, .sync_bn = t->sync_bn,
     };
 }
 

@@ -295,6 +295,12 @@ tl_status tl_dist_finish(tl_dist *d)
     return d->failed ? learn(d) : TL_OK;
 }
 
+tl_status tl_dist_mean(tl_dist *d, float *v, size_t n)
+{
+    TL_TRY(tl_dist_mean_start(d, v, n));
+    return tl_dist_finish(d);
+}
+
 tl_status tl_dist_gather(tl_dist *d, const double *mine, int n, double *all)
 {
     memcpy(all + (size_t)tl_dist_rank(d) * (size_t)n, mine, (size_t)n * sizeof *mine);

@@ -28,6 +28,7 @@ int       tl_dist_size(const tl_dist *d);
  * not to be touched before tl_dist_finish. Large ones are best begun in pieces, as they become ready. */
 tl_status tl_dist_mean_start(tl_dist *d, float *v, size_t n);
 tl_status tl_dist_finish(tl_dist *d); /* everything begun is done */
+tl_status tl_dist_mean(tl_dist *d, float *v, size_t n); /* both */
 /* all: size x n numbers, those of each process in order of ranks. */
 tl_status tl_dist_gather(tl_dist *d, const double *mine, int n, double *all);
 tl_status tl_dist_broadcast(tl_dist *d, void *v, size_t bytes); /* from process 0 */

@@ -69,6 +69,7 @@ typedef struct {
     bool train;                 /* prepare backward from `loss` */
     bool constant;              /* weights will not change while the plan lives */
     bool exact;                 /* no kernels that trade accuracy for speed: convolutions add up products one by one */
+    tl_dist *dist;              /* with train: batch norm takes its statistics over all these processes; NULL: of this one */
     tl_val loss;                /* with train: the scalar to differentiate */
     const tl_val *keep;         /* values to be read after forward, besides the graph's output and loss */
     int  nkeep;

@@ -6,9 +6,11 @@
  * them (var as Keras and PyTorch do it: unbiased, m/(m-1)); otherwise the running ones are used. The activation that
  * follows is applied while y is in registers, and its gradient is recomputed from x, so it costs no pass over memory.
  * Convolutions beside it may do the passes that are left (io->link), while they read and write x, y and their gradients
- * anyway; then only the coefficients are made here. */
+ * anyway; then only the coefficients are made here.
+ * With io->dist the batch is that of all processes: what is summed over it is summed over them, too. */
 #include "ops.h"
 #include <math.h>
+#include <string.h>
 
 static const tl_field fields[] = {
     TL_F(tl_bn, eps, TL_FLOAT, 1e-3, 1e-12, 1, "added to the variance"),
@@ -22,6 +24,7 @@ enum { GAMMA, BETA, MEAN, VAR };
 typedef struct {
     float *a, *b, *mean, *var, *rstd, *k1, *k2, *u1, *u2, *dgamma, *dbeta;
     double *total; /* 2 x c */
+    float *shared; /* 2 x c: on their way between processes */
 } state;
 
 static tl_status shape(const void *attr, int nx, const tl_shape *x, tl_shape *y, tl_dims *p)
@@ -39,6 +42,7 @@ static tl_status setup(tl_io *io)
                        &s->u1, &s->u2, &s->dgamma, &s->dbeta };
     for (int i = 0; i < TL_LEN(part); i++) TL_NEW(*part[i] = tl_new(io->arena, float, c));
     TL_NEW(s->total = tl_new(io->arena, double, 2 * c));
+    TL_NEW(s->shared = tl_new(io->arena, float, 2 * c));
     io->state = s;
     if (io->link) io->link->sums.near = io->p[MEAN].w;
     if (io->link) io->link->grad_sums.near = s->mean;
@@ -51,6 +55,7 @@ static bool batch_stats(const tl_io *io) { return io->train && !io->fixed_stats;
 static void move_running(const tl_io *io, const state *s, size_t m)
 {
     const tl_bn *a = io->attr;
+    if (io->dist) m *= (size_t)tl_dist_size(io->dist);
     float unbias = m > 1 ? (float)((double)m / (double)(m - 1)) : 1.0f;
     for (int k = 0; k < io->y.s.c; k++) {
         io->p[MEAN].w[k] += (1 - a->momentum) * (s->mean[k] - io->p[MEAN].w[k]);
@@ -58,7 +63,7 @@ static void move_running(const tl_io *io, const state *s, size_t m)
     }
 }
 
-/* Mean and biased variance of the batch. */
+/* Mean and biased variance of this process' batch. */
 static void statistics(const tl_io *io, state *s, size_t m)
 {
     const int c = io->y.s.c;
@@ -75,6 +80,27 @@ static void statistics(const tl_io *io, state *s, size_t m)
     }
 }
 
+/* Those of all processes' batches, which are of the same size. With d = mean - near, which is the same number in all of
+ * them, the mean square around near is var + d*d, and near is close enough that nothing cancels. */
+static tl_status statistics_of_all(const tl_io *io, state *s)
+{
+    const int c = io->y.s.c;
+    const float *near = io->p[MEAN].w;
+    if (!io->dist) return TL_OK;
+    for (int k = 0; k < c; k++) {
+        float d = s->mean[k] - near[k];
+        s->shared[k] = d;
+        s->shared[c + k] = s->var[k] + d * d;
+    }
+    TL_TRY(tl_dist_mean(io->dist, s->shared, 2 * (size_t)c));
+    for (int k = 0; k < c; k++) {
+        float d = s->shared[k], v = s->shared[c + k] - d * d;
+        s->mean[k] = near[k] + d;
+        s->var[k] = v < 0 ? 0 : v;
+    }
+    return TL_OK;
+}
+
 static tl_status forward(tl_io *io)
 {
     const tl_bn *a = io->attr;
@@ -84,6 +110,7 @@ static tl_status forward(tl_io *io)
     const float *mean = io->p[MEAN].w, *var = io->p[VAR].w;
     if (batch_stats(io)) {
         statistics(io, s, m);
+        TL_TRY(statistics_of_all(io, s));
         mean = s->mean;
         var = s->var;
     }
@@ -114,6 +141,21 @@ static void gradients(const tl_io *io, state *s, size_t m, float *dgamma, float 
     }
 }
 
+/* k1 and k2 from the sums over the batch: this process' are in dgamma and dbeta, where the mean over processes is the
+ * business of who trains. */
+static tl_status shares(const tl_io *io, state *s, size_t m, const float *dgamma, const float *dbeta)
+{
+    const size_t c = (size_t)io->y.s.c;
+    memcpy(s->shared, dbeta, c * sizeof(float));
+    memcpy(s->shared + c, dgamma, c * sizeof(float));
+    TL_TRY(tl_dist_mean(io->dist, s->shared, 2 * c));
+    for (size_t k = 0; k < c; k++) {
+        s->k1[k] = s->shared[k] / (float)m;
+        s->k2[k] = s->shared[c + k] / (float)m;
+    }
+    return TL_OK;
+}
+
 static tl_status backward(tl_io *io)
 {
     state *s = io->state;
@@ -122,10 +164,9 @@ static tl_status backward(tl_io *io)
     float *dgamma = io->p[GAMMA].g ? io->p[GAMMA].g : s->dgamma, *dbeta = io->p[BETA].g ? io->p[BETA].g : s->dbeta;
     bool batch = batch_stats(io);
     if (batch || io->p[GAMMA].g) gradients(io, s, m, dgamma, dbeta);
+    if (batch) TL_TRY(shares(io, s, m, dgamma, dbeta));
     if (!io->dx[0].p) return TL_OK;
     for (int k = 0; k < c; k++) {
-        s->k1[k] = batch ? dbeta[k] / (float)m : 0;
-        s->k2[k] = batch ? dgamma[k] / (float)m : 0;
         s->u1[k] = -s->a[k] * s->rstd[k] * s->k2[k];
         s->u2[k] = -s->a[k] * s->k1[k];
     }

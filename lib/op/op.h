@@ -16,6 +16,7 @@
  *   flow, resize: pruning; see tl_flow */
 #ifndef TL_OP_H
 #define TL_OP_H
+#include "dist.h"
 #include "dnn.h"
 #include "kernel.h"
 #include "onnx.h"
@@ -90,6 +91,7 @@ typedef struct tl_io {
     bool        train;              /* forward of a training step: batch statistics, dropout */
     bool        fixed_stats;        /* use running statistics although training */
     bool        want_dx[TL_MAX_IN], want_dw; /* known at setup: which gradients will be asked for */
+    tl_dist    *dist;               /* batch statistics are those of all these processes; NULL: of this one */
     bool        constant;           /* weights stay as they are for the life of the plan */
     bool        exact;              /* no kernel that trades accuracy for speed */
     tl_link    *link_in, *link_out; /* of the batch norm before x[0] and after y, where we work for it; else NULL */

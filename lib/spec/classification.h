@@ -100,6 +100,7 @@ typedef struct {
     tl_list              class_weights;     /* tl_pair: class name to weight of its loss; 1 where not named */
     float                max_unreadable;    /* stop when a larger share of the pictures cannot be read */
     int                  cache_mb;          /* decoded pictures kept in memory, at most */
+    bool                 sync_bn;           /* batch norm over the pictures of all processes */
 } tl_train_config;
 
 typedef struct {

@@ -259,6 +259,9 @@ static const tl_field train_rows[] = {
           "stop when a larger share of the pictures cannot be read", .flags = TL_EXTRA),
     TL_FX(T, cache_mb, TL_INT, 1024, 0, 1 << 30, "megabytes of decoded pictures kept in memory",
           .flags = TL_EXTRA),
+    TL_FX(T, sync_bn, TL_BOOL, 0, 0, 1,
+          "with several processes: batch norm takes its statistics over the whole batch, not over a process' share of it",
+          .flags = TL_EXTRA),
     TL_F_END
 };
 MESSAGE(train, "TrainConfig", T, "Training.");

@@ -31,6 +31,7 @@ typedef struct {
     const char       *name;          /* of checkpoints: NAME_EEE.onnx */
     const char       *key;
     tl_listener       listener;
+    bool              sync_bn;       /* batch norm in training takes its statistics over all processes */
     tl_dist          *dist;          /* NULL: one process. A batch is then loader.batch pictures of each process; process 0 alone writes
                                       * files, and reads them to resume */
 } tl_trainer_conf;
