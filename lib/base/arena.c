@@ -71,25 +71,29 @@ void tl_arena_reset(tl_arena *a)
 
 size_t tl_arena_bytes(const tl_arena *a) { return a->held; }
 
-void *tl_alloc_raw(tl_arena *a, size_t bytes)
+/* bytes at a multiple of align, which divides ALIGN */
+static void *take(tl_arena *a, size_t bytes, size_t align)
 {
     if (refuse() || bytes > SIZE_MAX / 2) {
         tl_fail(TL_ENOMEM, "out of memory (%zu bytes wanted)", bytes);
         return NULL;
     }
-    bytes = round_up(bytes ? bytes : 1, ALIGN);
-    if (!a->top || a->top->size - a->top->used < bytes) {
-        size_t size = bytes > CHUNK ? bytes : CHUNK;
+    if (!bytes) bytes = 1;
+    size_t at = a->top ? round_up(a->top->used, align) : 0;
+    if (!a->top || at > a->top->size || a->top->size - at < bytes) {
+        size_t size = round_up(bytes > CHUNK ? bytes : CHUNK, ALIGN);
         chunk *c = raw(sizeof *c + size);
         if (!c) { tl_fail(TL_ENOMEM, "out of memory (%zu bytes wanted)", bytes); return NULL; }
         *c = (chunk){ .next = a->top, .size = size };
         a->top = c;
         a->held += size;
+        at = 0;
     }
-    void *p = a->top->mem + a->top->used;
-    a->top->used += bytes;
-    return p;
+    a->top->used = at + bytes;
+    return a->top->mem + at;
 }
+
+void *tl_alloc_raw(tl_arena *a, size_t bytes) { return take(a, bytes, ALIGN); }
 
 void *tl_alloc(tl_arena *a, size_t bytes)
 {
@@ -99,7 +103,7 @@ void *tl_alloc(tl_arena *a, size_t bytes)
 
 char *tl_strndup(tl_arena *a, const char *s, size_t n)
 {
-    char *t = tl_alloc_raw(a, n + 1);
+    char *t = take(a, n + 1, 1);
     if (!t) return NULL;
     memcpy(t, s, n);
     t[n] = 0;
@@ -116,7 +120,7 @@ char *tl_printf(tl_arena *a, const char *fmt, ...)
     va_copy(again, ap);
     size_t n = (size_t)vsnprintf(small, sizeof small, fmt, ap);
     va_end(ap);
-    char *s = tl_alloc_raw(a, n + 1);
+    char *s = take(a, n + 1, 1);
     if (s && n < sizeof small) memcpy(s, small, n + 1);
     else if (s) vsnprintf(s, n + 1, fmt, again);
     va_end(again);

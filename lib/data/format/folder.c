@@ -17,33 +17,46 @@ static bool is_link(const char *path)
     return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
 }
 
-/* All pictures below path: first its files, then its folders, each in byte order. */
-static tl_status collect(tl_arena *a, tl_dataset *d, const char *path, int label, int depth)
+static tl_status collect(tl_arena *a, tl_dataset *d, const char *path, int label, int depth);
+
+/* The same with names in an arena of their own: of a million pictures only the paths shall stay. */
+static tl_status collect_in(tl_arena *a, tl_arena *tmp, tl_dataset *d, const char *path, int label, int depth)
 {
-    TL_CHECK(depth < MAX_DEPTH, TL_EDATA, "folders nest deeper than %d levels at '%s'", MAX_DEPTH,
-             path);
     tl_list names, below = { 0, NULL };
-    TL_TRY(tl_dir_list(a, path, &names));
+    TL_TRY(tl_dir_list(tmp, path, &names));
     for (int i = 0; i < names.n; i++) {
         const char *name = ((const char **)names.at)[i];
         if (name[0] == '.') continue;
-        char *full = tl_path_join(a, path, name);
+        char *full = tl_path_join(tmp, path, name);
         TL_NEW(full);
         if (tl_is_dir(full)) {
             if (is_link(full)) continue;
-            const char **slot = tl_add(a, &below, const char *);
+            const char **slot = tl_add(tmp, &below, const char *);
             TL_NEW(slot);
             *slot = full;
         } else if (tl_image_name(name)) {
             tl_sample *s = tl_add(a, &d->sample, tl_sample);
             TL_NEW(s);
-            *s = (tl_sample){ full, label, 0 };
+            *s = (tl_sample){ tl_strdup(a, full), label, 0 };
+            TL_NEW(s->path);
         } else if (!d->ignored++)
-            d->ignored_first = full;
+            TL_NEW(d->ignored_first = tl_strdup(a, full));
     }
     for (int i = 0; i < below.n; i++)
         TL_TRY(collect(a, d, ((const char **)below.at)[i], label, depth + 1));
     return TL_OK;
+}
+
+/* All pictures below path: first its files, then its folders, each in byte order. */
+static tl_status collect(tl_arena *a, tl_dataset *d, const char *path, int label, int depth)
+{
+    TL_CHECK(depth < MAX_DEPTH, TL_EDATA, "folders nest deeper than %d levels at '%s'", MAX_DEPTH,
+             path);
+    tl_arena *tmp = tl_arena_new();
+    TL_NEW(tmp);
+    tl_status s = collect_in(a, tmp, d, path, label, depth);
+    tl_arena_free(tmp);
+    return s;
 }
 
 tl_status tl_pictures_below(tl_arena *a, const char *path, tl_dataset *out)
