@@ -168,7 +168,10 @@ static inline bool in_child(training *t, int microseconds)
     int status;
     pid_t child = fork();
     assert_true(child >= 0);
-    if (!child) _exit(run(t) ? 2 : 0);
+    if (!child) {
+        tl_dnn_threads(1); /* clang's OpenMP forgets that at a fork */
+        _exit(run(t) ? 2 : 0);
+    }
     if (microseconds >= 0) {
         usleep((useconds_t)microseconds);
         kill(child, SIGKILL);
