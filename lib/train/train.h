@@ -35,6 +35,8 @@ tl_status tl_confusion_init(tl_arena *a, int classes, int top_k, tl_confusion *m
 /* Add n rows of probabilities (n x classes) with their true labels. */
 void      tl_confusion_add(tl_confusion *m, const float *p, const int *label, int n);
 double    tl_confusion_accuracy(const tl_confusion *m);
+/* The class that all samples are taken for, though they are not all of it, as small sets and too high rates bring about; -1: none. */
+int       tl_confusion_collapsed(const tl_confusion *m);
 /* The original's printed form: loss, top-k accuracy, confusion matrix, per-class precision, recall, f1, support and averages. */
 tl_status tl_confusion_report(const tl_confusion *m, tl_arena *a, const tl_list *classes, const char **text);
 

@@ -260,21 +260,13 @@ static tl_status validate(trainer *t, tl_confusion *m)
     return TL_OK;
 }
 
-/* All pictures called the same: what small sets and too high rates do. */
 static void warn_of_collapse(const trainer *t, const tl_confusion *m)
 {
-    size_t c = (size_t)m->classes;
-    for (size_t k = 0; k < c; k++) {
-        int64_t said = 0, is = 0;
-        for (size_t j = 0; j < c; j++) {
-            said += m->confusion[j * c + k];
-            is += m->confusion[k * c + j];
-        }
-        if (said == m->n && is < m->n)
-            tl_say(&t->c->listener, "warning: every validation picture is taken for '%s'. The network has collapsed to one class; the usual cause is a learning "
-                "rate too high for so few pictures: try a tenth of it, or leave optimizer and lr_config out of the spec\n",
-                ((const char *const *)t->c->val->classes.at)[k]);
-    }
+    const int k = tl_confusion_collapsed(m);
+    if (k >= 0)
+        tl_say(&t->c->listener, "warning: every validation picture is taken for '%s'. The network has collapsed to one class; the usual cause is a learning "
+            "rate too high for so few pictures: try a tenth of it, or leave optimizer and lr_config out of the spec\n",
+            ((const char *const *)t->c->val->classes.at)[k]);
 }
 
 static tl_status record(trainer *t, const tl_confusion *m, double rate)

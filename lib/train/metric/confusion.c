@@ -41,6 +41,20 @@ double tl_confusion_accuracy(const tl_confusion *m)
     return m->n ? (double)hits / (double)m->n : 0;
 }
 
+int tl_confusion_collapsed(const tl_confusion *m)
+{
+    const size_t c = (size_t)m->classes;
+    for (size_t k = 0; k < c; k++) {
+        int64_t said = 0, is = 0;
+        for (size_t j = 0; j < c; j++) {
+            said += m->confusion[j * c + k];
+            is += m->confusion[k * c + j];
+        }
+        if (said == m->n && is < m->n) return (int)k;
+    }
+    return -1;
+}
+
 typedef struct {
     double precision, recall, f1;
     int64_t support;
