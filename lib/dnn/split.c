@@ -72,11 +72,16 @@ static float *gradients(const tl_split *s, char *scratch, int i)
 
 static void sum(const tl_split *s, char *scratch, size_t from, size_t n, float *to)
 {
-#pragma omp parallel for simd
-    for (size_t k = 0; k < n; k++) {
-        float total = 0;
-        for (int i = 0; i < s->n; i++) total += gradients(s, scratch, i)[from + k];
-        to[k] = total;
+    enum { PIECE = 4096 }; /* stays in the first-level cache while the parts are added */
+#pragma omp parallel for
+    for (size_t at = 0; at < n; at += PIECE) {
+        const size_t len = n - at < PIECE ? n - at : PIECE;
+        memcpy(to + at, gradients(s, scratch, 0) + from + at, len * sizeof *to);
+        for (int i = 1; i < s->n; i++) {
+            const float *part = gradients(s, scratch, i) + from + at;
+#pragma omp simd
+            for (size_t k = 0; k < len; k++) to[at + k] += part[k];
+        }
     }
 }
 
