@@ -2,16 +2,12 @@
 #include "together.h"
 #include <string.h>
 
-/* Numbers of gradients that are worth a message of their own: 1 MB. Larger ones would begin later, smaller ones cost more
- * in latency than they hide. */
-#define BUCKET ((size_t)1 << 18)
-
 /* ---- A step ---- */
 
 static tl_status ready(void *ctx, size_t n)
 {
     tl_together *t = ctx;
-    if (n - t->begun < BUCKET && n < t->plan->ngrads) return TL_OK;
+    if (n - t->begun < TL_BUCKET && n < t->plan->ngrads) return TL_OK;
     size_t from = t->begun;
     t->begun = n;
     return tl_dist_mean_start(t->dist, t->plan->grads + from, n - from);

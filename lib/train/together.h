@@ -8,6 +8,10 @@
 #include "dist.h"
 #include "train.h"
 
+/* Numbers of gradients that are worth a message of their own: 1 MB. Larger ones would begin later, smaller ones cost more
+ * in latency than they hide. */
+#define TL_BUCKET ((size_t)1 << 18)
+
 /* What the processes add up in each step. */
 typedef struct { double loss, hits, seen, stop; } tl_tally;
 
