@@ -169,23 +169,22 @@ INLINE void tile(const int rows, const int nv, size_t depth, const float *a, siz
     if (e->gated) e->z += (size_t)rows * c;
 }
 
-/* y (m x c) of columns column.. of a block = a (m x depth) * panel. */
+/* y (m x c) of columns column.. of a block = a (m x depth) * panel. Few heights of tiles: what finishes them is long. */
 static void panel(size_t m, size_t depth, const float *a, size_t lda, const float *b, size_t column, float *y, const finish *f)
 {
     edge e = edge_of(f, column);
-    const size_t parts = (m + MR - 1) / MR, c = f->c;
-    for (size_t i = 0; i < parts; i++) { /* of nearly equal height */
-        const size_t r = m * i / parts, rows = m * (i + 1) / parts - r;
+    for (size_t r = 0, rows; r < m; r += rows) {
         const float *from = a + r * lda;
-        float *to = y + r * c + column;
+        float *to = y + r * f->c + column;
+        rows = m - r >= MR ? MR : m - r >= MR / 2 ? MR / 2 : m - r >= 2 ? 2 : 1;
         fetch(f->next);
 #define CASE(R) \
     case R: \
-        if (e.n > TL_VEC) tile(R, 2, depth, from, lda, b, to, c, &e); \
+        if (e.n > TL_VEC) tile(R, 2, depth, from, lda, b, to, f->c, &e); \
         else \
-            tile(R, 1, depth, from, lda, b, to, c, &e); \
+            tile(R, 1, depth, from, lda, b, to, f->c, &e); \
         break;
-        EACH_HEIGHT(rows, CASE)
+        switch (rows) { CASE(MR) CASE(MR / 2) CASE(2) CASE(1) }
 #undef CASE
     }
     keep_sums(f, &e, column);
