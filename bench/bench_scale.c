@@ -1,15 +1,17 @@
-/* bench_scale.c - how training grows with processes, from a measured step and a modeled network. SPDX-License-Identifier: MIT
+/* bench_scale.c - how training grows with processes, from a measured step and a modeled network.
+ * SPDX-License-Identifier: MIT
  *
  *     bench_scale NET [STEPS [BATCH [SPEED]]]  as tlc list backbones has it; 5; 16; 1
  *
- * Measured here, by one process: when in a step each bucket of gradients becomes ready, when the backward pass ends, and the
- * optimizer's time; the best of STEPS. Modeled: N such processes, each on a machine of its own, on Ethernet of some speed, full
- * duplex, no contention in the switch. A bucket of b bytes is under way, one after another, for
+ * Measured here, by one process: when in a step each bucket of gradients becomes ready, when the backward pass ends,
+ * and the optimizer's time; the best of STEPS. Modeled: N such processes, each on a machine of its own, on Ethernet of
+ * some speed, full duplex, no contention in the switch. A bucket of b bytes is under way, one after another, for
  *
  *     2 (N-1) (overhead + b / N / bandwidth) + 2 latency
  *
- * (pieces out to all others and sums back), then the four numbers of the log. Prints pictures per second, and the share of N
- * times one process' that is. SPEED: of machines that compute so many times as fast as this one. What is left out: processes that wait for the slowest one, and reading pictures. */
+ * (pieces out to all others and sums back), then the four numbers of the log. Prints pictures per second, and the share
+ * of N times one process' that is. SPEED: of machines that compute so many times as fast as this one. What is left out:
+ * processes that wait for the slowest one, and reading pictures. */
 #include "bench.h"
 #include "together.h"
 
@@ -88,7 +90,8 @@ int main(int argc, char **argv)
     const double speed = argc > 4 ? atof(argv[4]) : 1;
     static timeline t;
     tl_arena *a = tl_arena_new();
-    if (argc < 2 || batch < 1 || batch > CLASSES || steps < 1 || !(speed > 0) || measure(a, argv[1], steps, batch, &t)) {
+    if (argc < 2 || batch < 1 || batch > CLASSES || steps < 1 || !(speed > 0) ||
+        measure(a, argv[1], steps, batch, &t)) {
         fprintf(stderr, argc < 2 ? "usage: bench_scale NET [STEPS [BATCH [SPEED]]]\n" : "%s\n", tl_errmsg());
         return 1;
     }
@@ -96,8 +99,8 @@ int main(int argc, char **argv)
     const double one = step_of(&t, 1, 1);
     double bytes = 0;
     for (int b = 0; b < t.n; b++) bytes += t.bytes[b];
-    printf("%s, batch %d per process: %.0f ms per step, %.1f MB of gradients in %d buckets\n\n| processes |", argv[1], batch, 1e3 * one,
-           bytes * 1e-6, t.n);
+    printf("%s, batch %d per process: %.0f ms per step, %.1f MB of gradients in %d buckets\n\n| processes |", argv[1],
+           batch, 1e3 * one, bytes * 1e-6, t.n);
     for (int g = 0; g < TL_LEN(gigabits); g++) printf(" %g Gbit/s |", gigabits[g]);
     printf("\n|---|");
     for (int g = 0; g < TL_LEN(gigabits); g++) printf("---|");

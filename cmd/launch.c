@@ -2,7 +2,8 @@
  *
  * mpirun is kept out of the terminal's process group: Ctrl-C reaches this process alone, which asks the others, through
  * mpirun, to save and stop (SIGUSR1; what mpirun does on Ctrl-C leaves them a second). What mpirun writes about a
- * failed job is many lines between rulers; one sentence is made of it, or nothing where a process has spoken already. */
+ * failed job is many lines between rulers; one sentence is made of it, or nothing where a process has spoken already.
+ */
 #include "cmd.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -62,9 +63,9 @@ static bool command_line(words *w, int processes, const char *mpirun_arg)
     snprintf(w->extra, sizeof w->extra, "%s", mpirun_arg ? mpirun_arg : "");
     add(w, "mpirun");
     add(w, "--bind-to");
-    add(w, "none");                                /* threads are our own matter */
+    add(w, "none");                                    /* threads are our own matter */
     if (geteuid() == 0) add(w, "--allow-run-as-root"); /* containers */
-    if (!mpirun_arg) add(w, "--oversubscribe");    /* on this machine alone; how many is for the user to say */
+    if (!mpirun_arg) add(w, "--oversubscribe");        /* on this machine alone; how many is for the user to say */
     add(w, "-np");
     add(w, w->count);
     for (char *s = strtok(w->extra, " \t"); s; s = strtok(NULL, " \t")) add(w, s);
@@ -101,9 +102,11 @@ static bool killed(reader *r)
     char node[256], how[256];
     const char *at = strstr(r->block, "noticed that process rank");
     if (!at) return false;
-    if (sscanf(at, "noticed that process rank %d with PID %*d on node %255s exited on %255[^.\n]", &rank, node, how) == 3)
+    if (sscanf(at, "noticed that process rank %d with PID %*d on node %255s exited on %255[^.\n]", &rank, node, how) ==
+        3)
         cmd_fail(r->call, CMD_FAILED,
-                 "process %d of %d, on %s, was ended by %s. The last checkpoint stands; the same command with --resume goes on from it",
+                 "process %d of %d, on %s, was ended by %s. The last checkpoint stands; the same command with --resume "
+                 "goes on from it",
                  rank, r->processes, node, how);
     return true;
 }
@@ -194,20 +197,31 @@ static int outcome(reader *r, int status)
     return cmd_fail(r->call, CMD_FAILED, "mpirun ended without saying why (status %d)", status);
 }
 
+/* Run mpirun to its end. */
+static int run(reader *r, words *w)
+{
+    int ends[2], status = 0;
+    if (pipe2(ends, O_CLOEXEC)) return cmd_fail(r->call, CMD_FAILED, "cannot start mpirun: %s", strerror(errno));
+    pid_t mpirun = fork();
+    if (mpirun == 0) become_mpirun(w, ends[1]);
+    const int why = errno;
+    close(ends[1]);
+    if (mpirun > 0) listen_to(r, ends[0], mpirun);
+    close(ends[0]);
+    if (mpirun < 0) return cmd_fail(r->call, CMD_FAILED, "cannot start mpirun: %s", strerror(why));
+    while (waitpid(mpirun, &status, 0) < 0 && errno == EINTR) {
+    }
+    return outcome(r, status);
+}
+
 int cmd_launch(cmd_call *c, int processes, const char *mpirun_arg)
 {
     words *w = calloc(1, sizeof *w);
     reader *r = calloc(1, sizeof *r);
-    int pipe_ends[2], status = 0, code = CMD_FAILED;
-    if (w && r && command_line(w, processes, mpirun_arg) && !pipe2(pipe_ends, O_CLOEXEC)) {
+    int code = CMD_FAILED;
+    if (w && r && command_line(w, processes, mpirun_arg)) {
         *r = (reader){ .call = c, .processes = processes };
-        pid_t mpirun = fork();
-        if (mpirun == 0) become_mpirun(w, pipe_ends[1]);
-        close(pipe_ends[1]);
-        if (mpirun > 0) listen_to(r, pipe_ends[0], mpirun);
-        close(pipe_ends[0]);
-        code = mpirun > 0 && waitpid(mpirun, &status, 0) == mpirun ? outcome(r, status)
-                                                                  : cmd_fail(c, CMD_FAILED, "cannot start mpirun: %s", strerror(errno));
+        code = run(r, w);
     } else {
         cmd_fail(c, code, "cannot start mpirun: the command line is too long, or there is no memory");
     }

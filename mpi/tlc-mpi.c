@@ -11,7 +11,7 @@
 
 enum { TAG = 1 };
 
-static MPI_Comm group, aside;       /* of collectives; of messages */
+static MPI_Comm group, aside;                 /* of collectives; of messages */
 static MPI_Request running, coming, *leaving; /* leaving: by rank */
 static tl_message arrived, *departing;
 static int *count, *offset, *got_count, *got_offset;
@@ -104,6 +104,13 @@ static int receive(tl_message *m)
 }
 
 const tl_transport tl_mpi = {
-    .version = TL_TRANSPORT_VERSION, .join = join, .leave = leave, .scatter = scatter, .collect = collect,
-    .broadcast = broadcast, .done = done, .send = send, .receive = receive,
+    .version = TL_TRANSPORT_VERSION,
+    .join = join,
+    .leave = leave,
+    .scatter = scatter,
+    .collect = collect,
+    .broadcast = broadcast,
+    .done = done,
+    .send = send,
+    .receive = receive,
 };

@@ -1,7 +1,7 @@
 /* test_dist.c - training by several processes, each a real one under mpirun. SPDX-License-Identifier: MIT
  *
- * Skipped where there is no mpirun, or the program was built without MPI. Called as "test_dist rank" it is one process of
- * a job itself and tries what dist.h offers. */
+ * Skipped where there is no mpirun, or the program was built without MPI. Called as "test_dist rank" it is one process
+ * of a job itself and tries what dist.h offers. */
 #include "dist.h"
 #include "listen.h"
 #include "tiny.h"
@@ -17,9 +17,14 @@ static char build[3000]; /* the build folder */
 
 /* ---- Running ---- */
 
-typedef struct { int code; double seconds; const char *out; } result;
+typedef struct {
+    int code;
+    double seconds;
+    const char *out;
+} result;
 
-/* Start a shell command; what it writes goes to NAME.txt. No process waits by spinning: there are more than processors. */
+/* Start a shell command; what it writes goes to NAME.txt. No process waits by spinning: there are more than processors.
+ */
 static pid_t start(const char *name, const char *command)
 {
     const char *out = tl_printf(a, "%s/%s.txt", place, name);
@@ -47,18 +52,21 @@ static result finish(pid_t child, const char *name, double seconds)
         if (tl_now() - from > seconds) {
             kill_all(place);
             waitpid(child, &status, 0);
-            fail_msg("%s did not end within %g seconds:\n%s", name, seconds, text_of(tl_printf(a, "%s/%s.txt", place, name)));
+            fail_msg("%s did not end within %g seconds:\n%s", name, seconds,
+                     text_of(tl_printf(a, "%s/%s.txt", place, name)));
         }
         usleep(20000);
     }
-    return (result){ WIFEXITED(status) ? WEXITSTATUS(status) : -1, tl_now() - from, text_of(tl_printf(a, "%s/%s.txt", place, name)) };
+    return (result){ WIFEXITED(status) ? WEXITSTATUS(status) : -1, tl_now() - from,
+                     text_of(tl_printf(a, "%s/%s.txt", place, name)) };
 }
 
 static result shell(const char *name, const char *command) { return finish(start(name, command), name, 120); }
 
 static void says(result r, int code, const char *words)
 {
-    if (r.code != code || !strstr(r.out, words)) fail_msg("exit code %d instead of %d, no '%s' in\n%s", r.code, code, words, r.out);
+    if (r.code != code || !strstr(r.out, words))
+        fail_msg("exit code %d instead of %d, no '%s' in\n%s", r.code, code, words, r.out);
 }
 
 static bool holds(const char *path, const char *word)
@@ -111,7 +119,8 @@ static bool quietly(const char *command) { return !system(tl_printf(a, "(%s) > /
 static void tear_hosts_down(void)
 {
     for (int k = 1; k <= 2; k++)
-        (void)quietly(tl_printf(a, "kill -9 $(ip netns pids tlc%d.%d); ip netns del tlc%d.%d", getpid(), k, getpid(), k));
+        (void)quietly(
+            tl_printf(a, "kill -9 $(ip netns pids tlc%d.%d); ip netns del tlc%d.%d", getpid(), k, getpid(), k));
 }
 
 static int end_test(void **state)
@@ -130,20 +139,24 @@ static const char *spec(const char *model, const char *train)
 {
     const char *path = in(place, "spec.txt");
     arch = tl_strndup(a, model, strcspn(model, "\""));
-    const char *text = tl_printf(a,
-                                 "model_config { input_image_size: \"3,%d,%d\" arch: \"%s }\n"
-                                 "train_config { train_dataset_path: \"%s/train\" val_dataset_path: \"%s/val\" n_workers: 1 n_epochs: 2 %s\n"
-                                 "optimizer { sgd { lr: 0.0002 momentum: 0.9 } } reg_config { type: \"L2\" scope: \"Conv2D,Dense\" weight_decay: 0.001 }\n"
-                                 "lr_config { step { learning_rate: 0.0002 step_size: 50 gamma: 0.5 } } }\n",
-                                 SIDE, SIDE, model, place, place, train);
+    const char *text = tl_printf(
+        a,
+        "model_config { input_image_size: \"3,%d,%d\" arch: \"%s }\n"
+        "train_config { train_dataset_path: \"%s/train\" val_dataset_path: \"%s/val\" n_workers: 1 n_epochs: 2 %s\n"
+        "optimizer { sgd { lr: 0.0002 momentum: 0.9 } } reg_config { type: \"L2\" scope: \"Conv2D,Dense\" "
+        "weight_decay: 0.001 }\n"
+        "lr_config { step { learning_rate: 0.0002 step_size: 50 gamma: 0.5 } } }\n",
+        SIDE, SIDE, model, place, place, train);
     ok(tl_file_write(path, text, strlen(text)));
     return path;
 }
 
 static const char *command(const char *results, int processes, int batch, const char *more)
 {
-    return tl_printf(a, "%s/tlc classification train -e %s/spec.txt -r %s/%s --threads 1 -np %d train_config.batch_size_per_gpu=%d %s", build, place,
-                     place, results, processes, batch, more);
+    return tl_printf(
+        a,
+        "%s/tlc classification train -e %s/spec.txt -r %s/%s --threads 1 -np %d train_config.batch_size_per_gpu=%d %s",
+        build, place, place, results, processes, batch, more);
 }
 
 static result train(const char *results, int processes, int batch, const char *more)
@@ -163,12 +176,13 @@ static tl_graph *graph(const char *results, int epoch)
     return m->g;
 }
 
-/* The largest difference of a kernel's weight, by its largest weight. Biases before a batch norm have gradients of almost nothing,
- * which rounding decides: they tell little. */
+/* The largest difference of a kernel's weight, by its largest weight. Biases before a batch norm have gradients of
+ * almost nothing, which rounding decides: they tell little. */
 static double distance(const tl_graph *g, const tl_graph *h)
 {
     double worst = 0;
-    TL_EACH_PARAM(g, i, k) {
+    TL_EACH_PARAM(g, i, k)
+    {
         double most = 1e-30, far = 0;
         if (!g->node[i].op->param[k].axes[1]) continue;
         for (size_t j = 0; j < tl_dims_count(g->node[i].p[k].dims); j++) {
@@ -183,7 +197,13 @@ static double distance(const tl_graph *g, const tl_graph *h)
 
 /* ---- What dist.h offers ---- */
 
-#define EACH_CHECK(c) do { if (!(c)) { fprintf(stderr, "process %d, line %d: " #c "\n", d_rank, __LINE__); exit(1); } } while (0)
+#define EACH_CHECK(c)                                                                                                  \
+    do {                                                                                                               \
+        if (!(c)) {                                                                                                    \
+            fprintf(stderr, "process %d, line %d: " #c "\n", d_rank, __LINE__);                                        \
+            exit(1);                                                                                                   \
+        }                                                                                                              \
+    } while (0)
 
 /* Numbers whose sum depends on the order. */
 static float drawn(int rank, size_t i)
@@ -211,7 +231,8 @@ static int as_rank(void)
     }
     EACH_CHECK(!tl_dist_finish(d));
     for (int s = 0; s < TL_LEN(sizes); s++) {
-        for (size_t i = 0; i < sizes[s]; i++) EACH_CHECK(v[s][i] == ((drawn(0, i) + drawn(1, i)) + drawn(2, i)) * (1.0f / 3));
+        for (size_t i = 0; i < sizes[s]; i++)
+            EACH_CHECK(v[s][i] == ((drawn(0, i) + drawn(1, i)) + drawn(2, i)) * (1.0f / 3));
         EACH_CHECK(v[s][sizes[s]] == 77);
     }
     double mine[2] = { job.rank, 10.0 * job.rank }, all[6];
@@ -243,8 +264,10 @@ static void as_one_process_with_the_same_batch(void **state)
     says(train("two", 2, 4, ""), 0, "2 processes train together");
     says(train("four", 4, 2, ""), 0, "epoch 2/2");
     tl_graph *one = graph("one", 2);
-    const double step = distance(one, graph("one", 1)), two = distance(one, graph("two", 2)), four = distance(one, graph("four", 2));
-    if (!(step > 1e-4 && two < 1e-2 * step && four < 1e-2 * step)) fail_msg("an epoch moves weights by %g; 2 processes differ by %g, 4 by %g", step, two, four);
+    const double step = distance(one, graph("one", 1)), two = distance(one, graph("two", 2)),
+                 four = distance(one, graph("four", 2));
+    if (!(step > 1e-4 && two < 1e-2 * step && four < 1e-2 * step))
+        fail_msg("an epoch moves weights by %g; 2 processes differ by %g, 4 by %g", step, two, four);
 }
 
 /* With batch norm it takes the statistics of all. */
@@ -258,7 +281,8 @@ static void as_one_process_with_batch_norm(void **state)
     says(train("apart", 2, 12, ""), 0, "epoch 2/2");
     tl_graph *one = graph("one", 1);
     const double sync = distance(one, graph("two", 1)), apart = distance(one, graph("apart", 1));
-    if (!(sync < 1e-3 && apart > 1e-2)) fail_msg("2 processes with the statistics of all differ by %g, with their own by %g", sync, apart);
+    if (!(sync < 1e-3 && apart > 1e-2))
+        fail_msg("2 processes with the statistics of all differ by %g, with their own by %g", sync, apart);
 }
 
 /* With all that is drawn at random, and batch norm, whose statistics are those of a process. */
@@ -300,7 +324,11 @@ static void stopped_and_resumed_by_others(void **state)
 
 /* ---- Failures ---- */
 
-static const struct { const char *results; int rank, with; const char *words; } strikes[] = {
+static const struct {
+    const char *results;
+    int rank, with;
+    const char *words;
+} strikes[] = {
     { "killed", 1, SIGKILL, "tlc: process 1 of 2, on " },
     { "first-killed", 0, SIGKILL, "was ended by signal 9" },
     { "stopped", 1, SIGSTOP, "has not answered for" },
@@ -314,7 +342,8 @@ static void a_process_that_dies_or_stops_ends_the_job(void **state)
     skip_without_mpi();
     pid_t job[TL_LEN(strikes)];
     spec(normed, "");
-    for (int i = 0; i < TL_LEN(strikes); i++) job[i] = start(strikes[i].results, command(strikes[i].results, 2, 4, "train_config.n_epochs=10000"));
+    for (int i = 0; i < TL_LEN(strikes); i++)
+        job[i] = start(strikes[i].results, command(strikes[i].results, 2, 4, "train_config.n_epochs=10000"));
     for (int i = 0; i < TL_LEN(strikes); i++) {
         while (!tl_file_exists(weights(strikes[i].results, 1)) && !waitpid(job[i], NULL, WNOHANG)) usleep(20000);
         pid_t victim = find_rank(tl_printf(a, "%s/%s", place, strikes[i].results), strikes[i].rank);
@@ -339,7 +368,8 @@ static void an_error_of_one_is_told(void **state)
     skip_without_mpi();
     spec(normed, "");
     const char *one = tl_printf(a, "-np 1 %s/tlc classification train -r %s/out -e ", build, place);
-    result r = shell("out", tl_printf(a, "mpirun --bind-to none --oversubscribe %s %s/spec.txt : %s %s/none.txt", one, place, one, place));
+    result r = shell("out", tl_printf(a, "mpirun --bind-to none --oversubscribe %s %s/spec.txt : %s %s/none.txt", one,
+                                      place, one, place));
     says(r, 1, "tlc: process 1 of 2, on ");
     says(r, 1, "none.txt': No such file");
     assert_true(r.seconds < 30);
@@ -352,7 +382,8 @@ static void what_is_missing_is_said(void **state)
     spec(plain, "");
     const char *alone = in(place, "tlc");
     says(shell("copy", tl_printf(a, "cp %s/tlc %s", build, alone)), 0, "");
-    result r = shell("absent", tl_printf(a, "%s classification train -e %s/spec.txt -r %s/r --gpus 2", alone, place, place));
+    result r =
+        shell("absent", tl_printf(a, "%s classification train -e %s/spec.txt -r %s/r --gpus 2", alone, place, place));
     says(r, 1, "apt-get install openmpi-bin libopenmpi-dev");
     r = shell("alone", tl_printf(a, "%s classification train -e %s/spec.txt -r %s/r --gpus 1", alone, place, place));
     says(r, 0, "best: epoch");
@@ -376,15 +407,21 @@ static bool make_hosts(const char **args)
     for (int k = 1; k <= 2; k++) all &= quietly(tl_printf(a, "ip netns add tlc%d.%d", me, k));
     all &= quietly(tl_printf(a, "ip link add c1 netns tlc%d.1 type veth peer name c2 netns tlc%d.2", me, me));
     for (int k = 1; k <= 2; k++)
-        all &= quietly(tl_printf(a, "ip -n tlc%d.%d addr add " NET "%d/24 dev c%d && ip -n tlc%d.%d link set lo up && ip -n tlc%d.%d link set c%d up",
+        all &= quietly(tl_printf(a,
+                                 "ip -n tlc%d.%d addr add " NET
+                                 "%d/24 dev c%d && ip -n tlc%d.%d link set lo up && ip -n tlc%d.%d link set c%d up",
                                  me, k, k, k, me, k, me, k, k));
     const char *agent = in(place, "agent");
-    const char *text = tl_printf(a, "#!/bin/sh\nwhile [ \"${1#-}\" != \"$1\" ]; do shift; done\nn=${1#" NET "}\nshift\n"
-                                    "exec ip netns exec tlc%d.$n sh -c \"$*\"\n", me);
+    const char *text = tl_printf(a,
+                                 "#!/bin/sh\nwhile [ \"${1#-}\" != \"$1\" ]; do shift; done\nn=${1#" NET "}\nshift\n"
+                                 "exec ip netns exec tlc%d.$n sh -c \"$*\"\n",
+                                 me);
     ok(tl_file_write(agent, text, strlen(text)));
     assert_int_equal(chmod(agent, 0700), 0);
-    *args = tl_printf(a, "\"--mca plm_rsh_agent %s --mca btl tcp,self --mca btl_tcp_if_include " NET "0/24 --mca oob_tcp_if_include " NET
-                         "0/24 --host " NET "1," NET "2\"", agent);
+    *args = tl_printf(a,
+                      "\"--mca plm_rsh_agent %s --mca btl tcp,self --mca btl_tcp_if_include " NET
+                      "0/24 --mca oob_tcp_if_include " NET "0/24 --host " NET "1," NET "2\"",
+                      agent);
     return all;
 }
 
@@ -400,7 +437,8 @@ static void on_two_machines(void **state)
     spec(normed, "");
     const char *on_first = tl_printf(a, "ip netns exec tlc%d.1", getpid());
     result r = shell("far", tl_printf(a, "%s %s --mpirun_arg %s", on_first, command("far", 2, 4, ""), args));
-    pid_t child = start("cut", tl_printf(a, "%s %s --mpirun_arg %s", on_first, command("cut", 2, 4, "train_config.n_epochs=10000"), args));
+    pid_t child = start("cut", tl_printf(a, "%s %s --mpirun_arg %s", on_first,
+                                         command("cut", 2, 4, "train_config.n_epochs=10000"), args));
     while (!tl_file_exists(weights("cut", 1)) && !waitpid(child, NULL, WNOHANG)) usleep(20000);
     bool cut = quietly(tl_printf(a, "ip -n tlc%d.1 link set c1 down", getpid()));
     result s = finish(child, "cut", 30);
@@ -415,10 +453,15 @@ int main(int argc, char **argv)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin_test, end_test)
     const struct CMUnitTest tests[] = {
-        T(sums_are_made_in_the_order_of_ranks), T(as_one_process_with_the_same_batch), T(as_one_process_with_batch_norm),
+        T(sums_are_made_in_the_order_of_ranks),
+        T(as_one_process_with_the_same_batch),
+        T(as_one_process_with_batch_norm),
         T(twice_the_same_bits),
-        T(stopped_and_resumed_by_others), T(a_process_that_dies_or_stops_ends_the_job), T(an_error_of_one_is_told),
-        T(what_is_missing_is_said), T(on_two_machines),
+        T(stopped_and_resumed_by_others),
+        T(a_process_that_dies_or_stops_ends_the_job),
+        T(an_error_of_one_is_told),
+        T(what_is_missing_is_said),
+        T(on_two_machines),
     };
     if (argc > 1) return as_rank();
     (void)argv;

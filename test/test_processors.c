@@ -4,54 +4,62 @@
 #include <omp.h>
 #include <sched.h>
 
-typedef struct { const char *path, *text; } file;
+typedef struct {
+    const char *path, *text;
+} file;
 static const struct {
     const char *what;
     double limit;
     file file[5];
 } rows[] = {
     { "no files at all", 0, { { 0 } } },
-    { "version 2, no limit", 0,
-      { { "proc/self/cgroup", "0::/\n" }, { "sys/fs/cgroup/cpu.max", "max 100000\n" } } },
-    { "version 2 in a container", 1.5,
+    { "version 2, no limit", 0, { { "proc/self/cgroup", "0::/\n" }, { "sys/fs/cgroup/cpu.max", "max 100000\n" } } },
+    { "version 2 in a container",
+      1.5,
       { { "proc/self/cgroup", "0::/\n" }, { "sys/fs/cgroup/cpu.max", "150000 100000\n" } } },
-    { "version 2, the group's own", 0.5,
+    { "version 2, the group's own",
+      0.5,
       { { "proc/self/cgroup", "0::/user/job\n" },
         { "sys/fs/cgroup/user/cpu.max", "200000 100000\n" },
         { "sys/fs/cgroup/user/job/cpu.max", "50000 100000\n" } } },
-    { "version 2, the one above is tighter", 2,
+    { "version 2, the one above is tighter",
+      2,
       { { "proc/self/cgroup", "0::/user/job\n" },
         { "sys/fs/cgroup/user/cpu.max", "200000 100000\n" },
         { "sys/fs/cgroup/user/job/cpu.max", "max 100000\n" } } },
-    { "version 2, the host's path in a container", 3,
-      { { "proc/self/cgroup", "0::/docker/0123\n" },
-        { "sys/fs/cgroup/cpu.max", "300000 100000\n" } } },
-    { "version 1, no limit", 0,
+    { "version 2, the host's path in a container",
+      3,
+      { { "proc/self/cgroup", "0::/docker/0123\n" }, { "sys/fs/cgroup/cpu.max", "300000 100000\n" } } },
+    { "version 1, no limit",
+      0,
       { { "proc/self/cgroup", "4:cpu,cpuacct:/\n" },
         { "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "-1\n" },
         { "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n" } } },
-    { "version 1", 2.5,
+    { "version 1",
+      2.5,
       { { "proc/self/cgroup", "5:memory:/a\n4:cpu,cpuacct:/a\n1:name=systemd:/a\n" },
         { "sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_quota_us", "250000\n" },
         { "sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_period_us", "100000\n" } } },
-    { "version 1 under the short name", 4,
+    { "version 1 under the short name",
+      4,
       { { "proc/self/cgroup", "4:cpuacct,cpu:/docker/0123\n" },
         { "sys/fs/cgroup/cpu/cpu.cfs_quota_us", "40000\n" },
         { "sys/fs/cgroup/cpu/cpu.cfs_period_us", "10000\n" } } },
-    { "cpuset is not cpu", 0,
+    { "cpuset is not cpu",
+      0,
       { { "proc/self/cgroup", "4:cpuset:/\n" },
         { "sys/fs/cgroup/cpuset/cpu.cfs_quota_us", "40000\n" },
         { "sys/fs/cgroup/cpuset/cpu.cfs_period_us", "10000\n" } } },
-    { "both versions, the tighter one", 1,
+    { "both versions, the tighter one",
+      1,
       { { "proc/self/cgroup", "4:cpu:/\n0::/\n" },
         { "sys/fs/cgroup/cpu/cpu.cfs_quota_us", "10000\n" },
         { "sys/fs/cgroup/cpu/cpu.cfs_period_us", "10000\n" },
         { "sys/fs/cgroup/cpu.max", "200000 100000\n" } } },
-    { "nonsense", 0,
-      { { "proc/self/cgroup", "0::\n:\nx\n0:/\n0::/../..\n" },
-        { "sys/fs/cgroup/cpu.max", "-5 zero\n" } } },
-    { "no period", 0,
-      { { "proc/self/cgroup", "0::/\n" }, { "sys/fs/cgroup/cpu.max", "50000 0\n" } } },
+    { "nonsense",
+      0,
+      { { "proc/self/cgroup", "0::\n:\nx\n0:/\n0::/../..\n" }, { "sys/fs/cgroup/cpu.max", "-5 zero\n" } } },
+    { "no period", 0, { { "proc/self/cgroup", "0::/\n" }, { "sys/fs/cgroup/cpu.max", "50000 0\n" } } },
 };
 
 static void limits_of_control_groups(void **state)

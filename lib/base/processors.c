@@ -94,8 +94,7 @@ double tl_cgroup_limit(const char *root)
 int tl_processors(void)
 {
     cpu_set_t allowed;
-    int n = sched_getaffinity(0, sizeof allowed, &allowed) ? (int)sysconf(_SC_NPROCESSORS_ONLN)
-                                                           : CPU_COUNT(&allowed);
+    int n = sched_getaffinity(0, sizeof allowed, &allowed) ? (int)sysconf(_SC_NPROCESSORS_ONLN) : CPU_COUNT(&allowed);
     double limit = tl_cgroup_limit("");
     if (limit > 0 && limit < n) n = (int)ceil(limit);
     return n > 1 ? n : 1;

@@ -3,9 +3,10 @@
  * Work is queued by the caller and done in order. Whenever the thread waits, it tells the others once a second that it
  * is there and looks for who has not told so: process 0 watches all, all watch process 0.
  *
- * How a job ends in failure. Whoever finds it sets `failed`; the caller learns of it from its next call. A process other
- * than 0 sends its message to process 0, which speaks for all; then it waits to be ended, and speaks for itself when that
- * does not happen. A caller that makes no call for GRACE seconds is not waited for: listener's `lost` ends the program. */
+ * How a job ends in failure. Whoever finds it sets `failed`; the caller learns of it from its next call. A process
+ * other than 0 sends its message to process 0, which speaks for all; then it waits to be ended, and speaks for itself
+ * when that does not happen. A caller that makes no call for GRACE seconds is not waited for: listener's `lost` ends
+ * the program. */
 #include "dist.h"
 #include "listen.h"
 #include "load.h"
@@ -18,39 +19,45 @@
 #include <unistd.h>
 
 enum {
-    ROOM = 64,         /* work that waits */
-    BUCKET = 1 << 20,  /* numbers that are summed at once: 4 MB */
-    MOST = 64 << 20,   /* bytes sent at once: MPI counts in int */
-    SILENCE = 12,      /* seconds without a sign of life until a process is taken for lost */
+    ROOM = 64,        /* work that waits */
+    BUCKET = 1 << 20, /* numbers that are summed at once: 4 MB */
+    MOST = 64 << 20,  /* bytes sent at once: MPI counts in int */
+    SILENCE = 12,     /* seconds without a sign of life until a process is taken for lost */
     GRACE = 5,
-    PATIENCE = 10,     /* how long process 0 has to speak for another */
+    PATIENCE = 10, /* how long process 0 has to speak for another */
 };
 
 typedef enum { MEAN, COLLECT, BROADCAST, LEAVE } deed;
-typedef struct { deed what; void *v; size_t n; } work; /* n: numbers of MEAN, else bytes (COLLECT: of each process) */
-typedef struct { char name[64]; } host;
+typedef struct {
+    deed what;
+    void *v;
+    size_t n;
+} work; /* n: numbers of MEAN, else bytes (COLLECT: of each process) */
+typedef struct {
+    char name[64];
+} host;
 
 struct tl_dist {
     const tl_transport *t;
     const tl_listener *listener;
     int rank, size;
     pthread_t thread;
-    float *got;                 /* size pieces of a bucket, as they came */
-    host *host;                 /* by rank */
+    float *got; /* size pieces of a bucket, as they came */
+    host *host; /* by rank */
 
     /* The thread's own */
     double *heard, told, awake; /* when: by rank, a sign of life; we gave one; we looked */
 
     /* Under the lock */
     pthread_mutex_t lock;
-    pthread_cond_t more, less;  /* work was queued; done (or nothing ever will be) */
+    pthread_cond_t more, less; /* work was queued; done (or nothing ever will be) */
     work queue[ROOM];
     long queued, done;
-    bool joined, known;         /* known: the caller has learned of the failure */
-    bool agreed;                /* the caller's own */
-    char why[sizeof ((tl_message *)0)->why];
-    double mute;                /* seconds that others have to speak before we do */
-    atomic_bool failed, quit;   /* read without the lock, too */
+    bool joined, known; /* known: the caller has learned of the failure */
+    bool agreed;        /* the caller's own */
+    char why[sizeof((tl_message *)0)->why];
+    double mute;              /* seconds that others have to speak before we do */
+    atomic_bool failed, quit; /* read without the lock, too */
 };
 
 int tl_dist_rank(const tl_dist *d) { return d ? d->rank : 0; }
@@ -86,8 +93,11 @@ static void miss(tl_dist *d, int who, double now)
 {
     char text[400];
     if (now - d->heard[who] < SILENCE || d->failed) return;
-    snprintf(text, sizeof text, "process %d of %d, on %s, has not answered for %d seconds: it was stopped, or its machine or the network is "
-             "down. The last checkpoint stands; --resume goes on from it", who, d->size, d->host[who].name, SILENCE);
+    snprintf(
+        text, sizeof text,
+        "process %d of %d, on %s, has not answered for %d seconds: it was stopped, or its machine or the network is "
+        "down. The last checkpoint stands; --resume goes on from it",
+        who, d->size, d->host[who].name, SILENCE);
     fail(d, who == 0 ? (d->rank - 1) % PATIENCE * 0.5 : 0, text);
 }
 
@@ -117,8 +127,8 @@ static void look_around(tl_dist *d)
 
 static void nap(long microseconds) { nanosleep(&(struct timespec){ 0, microseconds * 1000 }, NULL); }
 
-/* Until what was begun is done. False: it never will be. What takes longer is asked for less often: processors have better
- * things to do. */
+/* Until what was begun is done. False: it never will be. What takes longer is asked for less often: processors have
+ * better things to do. */
 static bool finished(tl_dist *d)
 {
     for (long wait = 20; !d->t->done(); wait += wait < 400 ? wait / 4 : 0) {
@@ -214,7 +224,8 @@ static void after_failure(tl_dist *d)
     tl_message m;
     for (bool lost = false; !d->quit; nap(10000)) {
         tell(d, d->why);
-        while (d->t->receive(&m) >= 0) {}
+        while (d->t->receive(&m) >= 0) {
+        }
         pthread_mutex_lock(&d->lock);
         bool speak = !lost && !d->known && tl_now() - since > GRACE + d->mute;
         pthread_mutex_unlock(&d->lock);
@@ -229,7 +240,8 @@ static const char *enter(tl_dist *d)
     const char *wrong = d->t->join(&rank, &size);
     if (wrong) return wrong;
     if (size != d->size || rank != d->rank)
-        return "MPI and what started this process disagree about how many processes there are; with srun, try --mpi=pmix, or use mpirun "
+        return "MPI and what started this process disagree about how many processes there are; with srun, try "
+               "--mpi=pmix, or use mpirun "
                "of the MPI that tlc was built with";
     gethostname(d->host[d->rank].name, sizeof d->host->name - 1);
     d->awake = tl_now();
@@ -396,6 +408,7 @@ tl_status tl_dist_end(tl_dist *d, tl_status s)
     fail(d, PATIENCE, why);
     (void)learn(d);
     wait_to_be_ended(d);
-    if (d->rank && s != TL_EPEER) return tl_fail(s, "process %d of %d, on %s: %s", d->rank, d->size, d->host[d->rank].name, why);
+    if (d->rank && s != TL_EPEER)
+        return tl_fail(s, "process %d of %d, on %s: %s", d->rank, d->size, d->host[d->rank].name, why);
     return tl_fail(s, "%s", why);
 }

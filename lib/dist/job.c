@@ -4,7 +4,9 @@
 
 /* What mpirun (Open MPI; MPICH and Slurm's PMI) and srun tell. srun's are those of a step: a batch script, which is no
  * process of a job, does not have them. */
-static const struct { const char *size, *rank, *local; } names[] = {
+static const struct {
+    const char *size, *rank, *local;
+} names[] = {
     { "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_SIZE" },
     { "PMI_SIZE", "PMI_RANK", "MPI_LOCALNRANKS" },
     { "SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_STEP_TASKS_PER_NODE" },

@@ -7,7 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const places[] = { "tlc-mpi.so", "../lib/tlc/tlc-mpi.so", "../tlc-mpi.so" }; /* the last: of test programs */
+static const char *const places[] = { "tlc-mpi.so", "../lib/tlc/tlc-mpi.so",
+                                      "../tlc-mpi.so" }; /* the last: of test programs */
 
 /* Global: Open MPI's own plugins look for its symbols. */
 static void *open_beside(const char *program)
@@ -28,8 +29,11 @@ tl_status tl_transport_load(const tl_transport **out)
     char program[4096];
     ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
     program[n > 0 ? n : 0] = 0;
-    tl_fail(TL_EUNSUP, "training by several processes needs MPI, which this program was built without: on Debian and Ubuntu, apt-get "
-            "install openmpi-bin libopenmpi-dev, then build and install tlc again (tlc-mpi.so belongs beside it, or in lib/tlc)");
+    tl_fail(
+        TL_EUNSUP,
+        "training by several processes needs MPI, which this program was built without: on Debian and Ubuntu, apt-get "
+        "install openmpi-bin libopenmpi-dev, then build and install tlc again (tlc-mpi.so belongs beside it, or in "
+        "lib/tlc)");
     void *lib = open_beside(program);
     const tl_transport *t = lib ? dlsym(lib, TL_TRANSPORT_SYMBOL) : NULL;
     if (!lib) return TL_EUNSUP;

@@ -9,7 +9,9 @@
 #include <stddef.h>
 
 /* Small messages beside the others: "I am here", or, with words, "I cannot go on, because". */
-typedef struct { char why[1000]; } tl_message;
+typedef struct {
+    char why[1000];
+} tl_message;
 
 typedef struct tl_transport {
     int version;
@@ -21,8 +23,8 @@ typedef struct tl_transport {
     void (*collect)(void *v, size_t n, size_t piece); /* piece k of v is what process k has there */
     void (*broadcast)(void *v, size_t n);             /* v is what process 0 has there */
     bool (*done)(void);
-    void (*send)(int to, const tl_message *m);        /* left out when an earlier one has not left yet */
-    int  (*receive)(tl_message *m);                   /* from whom; -1: there is none */
+    void (*send)(int to, const tl_message *m); /* left out when an earlier one has not left yet */
+    int (*receive)(tl_message *m);             /* from whom; -1: there is none */
 } tl_transport;
 #define TL_TRANSPORT_VERSION 1
 #define TL_TRANSPORT_SYMBOL  "tl_mpi"

@@ -17,7 +17,8 @@ static tl_status ready(void *ctx, size_t n)
 static size_t copy_stats(const tl_together *t, bool back)
 {
     size_t n = 0;
-    TL_EACH_PARAM(t->plan->g, i, k) {
+    TL_EACH_PARAM(t->plan->g, i, k)
+    {
         const tl_node *d = &t->plan->g->node[i];
         size_t count = tl_dims_count(d->p[k].dims);
         if (!d->op->param[k].stat || d->fixed_stats) continue;
@@ -69,7 +70,7 @@ tl_status tl_together_finish(tl_together *t, const tl_tally *mine, tl_tally *sum
 tl_status tl_share_weights(tl_dist *d, const tl_graph *g, const tl_weights *w)
 {
     TL_EACH_PARAM(g, i, k)
-        TL_TRY(tl_dist_broadcast(d, g->node[i].p[k].w, tl_dims_count(g->node[i].p[k].dims) * sizeof(float)));
+    TL_TRY(tl_dist_broadcast(d, g->node[i].p[k].w, tl_dims_count(g->node[i].p[k].dims) * sizeof(float)));
     for (int i = 0; w && i < w->n; i++) {
         size_t bytes = w->at[i].n * sizeof(float);
         for (int s = 0; s < w->optim->slots; s++) TL_TRY(tl_dist_broadcast(d, w->at[i].slot[s], bytes));
@@ -82,7 +83,8 @@ tl_status tl_share_weights(tl_dist *d, const tl_graph *g, const tl_weights *w)
 static double checksum(const tl_graph *g)
 {
     uint64_t h = UINT64_C(14695981039346656037);
-    TL_EACH_PARAM(g, i, k) {
+    TL_EACH_PARAM(g, i, k)
+    {
         const tl_param *p = &g->node[i].p[k];
         for (size_t j = 0; j < tl_dims_count(p->dims); j++) {
             uint32_t bits;
@@ -115,24 +117,16 @@ static tl_status add_up(tl_dist *d, double *v, int n, double *all)
     return TL_OK;
 }
 
-tl_status tl_share_sum(tl_arena *a, tl_dist *d, double mine, double *sum)
-{
-    double *all = tl_new(a, double, tl_dist_size(d));
-    TL_NEW(all);
-    *sum = mine;
-    return add_up(d, sum, 1, all);
-}
-
 tl_status tl_share_confusion(tl_arena *a, tl_dist *d, tl_confusion *m)
 {
     if (!d) return TL_OK;
-    double head[] = { (double)m->n, (double)m->top, m->loss };
+    double total[] = { (double)m->n, (double)m->top, m->loss };
     double *row = tl_new(a, double, m->classes + 3), *all = tl_new(a, double, (m->classes + 3) * tl_dist_size(d));
     TL_NEW(row && all ? row : NULL);
-    TL_TRY(add_up(d, head, TL_LEN(head), all));
-    m->n = (int64_t)head[0];
-    m->top = (int64_t)head[1];
-    m->loss = head[2];
+    TL_TRY(add_up(d, total, TL_LEN(total), all));
+    m->n = (int64_t)total[0];
+    m->top = (int64_t)total[1];
+    m->loss = total[2];
     for (int r = 0; r < m->classes; r++) {
         int64_t *count = m->confusion + (size_t)r * (size_t)m->classes;
         for (int k = 0; k < m->classes; k++) row[k] = (double)count[k];
