@@ -40,7 +40,7 @@ typedef struct cmd_flag {
 typedef struct cmd_common {
     const char *log_file, *values;
     int threads;
-    bool verbose, help;
+    bool exact, verbose, help;
 } cmd_common;
 extern const tl_field cmd_common_options[];
 extern const cmd_flag cmd_common_flags[];

@@ -105,6 +105,7 @@ static int run(cmd_call *c, int argc, char **argv)
     if (c->noeffect[0])
         cmd_say(c, "note: accepted for compatibility, without effect here: %s\n", c->noeffect);
     tl_threads(c->common.threads);
+    tl_exact(c->common.exact);
     if (c->common.verbose) say_all(c, name);
     catch_signals();
     return c->cmd->run(c);

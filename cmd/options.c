@@ -8,6 +8,9 @@
 const tl_field cmd_common_options[] = {
     CMD_OPTION(cmd_common, threads, TL_INT, .hi = 1024,
                .help = "processor threads to use, 0 for all of them"),
+    CMD_OPTION(cmd_common, exact, TL_BOOL,
+               .help = "compute convolutions as plain sums of products, not by Winograd's method, which is "
+                       "faster and has a digit less"),
     CMD_OPTION(cmd_common, log_file, TL_STR,
                .help = "write all messages to this file as well, at its end"),
     CMD_OPTION(cmd_common, values, TL_STR,

@@ -121,6 +121,8 @@ const char *tl_version(void);                          /* "0.1.0" */
 const char *tl_build(void);                            /* "oneDNN 2.6.3, AVX-512, 2 threads": what runs here */
 void        tl_threads(int n);                         /* for all that follows; 0: as many as this process may use */
 
+void        tl_exact(bool on);                         /* for all that follows: convolutions as plain sums of products, slower and a digit closer */
+
 /* ---- Many processes -----------------------------------------------------------------------------
  * A job is what mpirun or srun start: processes, on one machine or many, that train together. Process 0 speaks and writes for all. */
 typedef struct { int size, rank, local; } tl_job;      /* local: how many of them run on this machine; alone: 1, 0, 1 */

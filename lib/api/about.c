@@ -24,6 +24,7 @@ void tl_threads(int n)
     tl_dnn_threads(n > most ? most : n > 0 ? n : share > 1 ? share : 1);
 }
 
+void tl_exact(bool on) { tl_kernel_exact(on); }
 
 tl_status tl_classification_spec_text(tl_arena *a, const char *path, const tl_list *overrides,
                                       const char **text, const char **warnings)

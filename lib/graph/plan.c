@@ -53,7 +53,7 @@ static tl_status shapes(planner *q)
         tl_dims dims[TL_MAX_PARAM];
         *io = (tl_io){ .attr = d->attr, .nx = d->nx, .act = TL_NO_ACT, .arena = q->p->arena, .train = q->p->conf.train,
                        .fixed_stats = d->fixed_stats, .constant = q->p->conf.constant,
-                       .exact = q->p->conf.exact,
+                       .exact = q->p->conf.exact || tl_kernel_is_exact(),
                        .dist = q->p->conf.dist };
         for (int k = 0; k < d->nx; k++) s[k] = io->x[k].s = q->p->io[d->x[k]].y.s;
         TL_TRY(d->op->shape(d->attr, d->nx, s, &io->y.s, dims));

@@ -51,3 +51,7 @@ const tl_kernels *tl_kernel(void)
     }
     return k;
 }
+
+static atomic_bool exact;
+void tl_kernel_exact(bool on) { exact = on; }
+bool tl_kernel_is_exact(void) { return exact; }

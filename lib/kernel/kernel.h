@@ -164,6 +164,10 @@ static inline bool tl_dw_fits(int k, int stride, int dilation, int groups, int i
     X(wino_filter_size) X(wino_filter) X(wino_scratch) X(wino_dw_scratch) X(wino_parts) X(wino) X(wino_dx) X(wino_dw) \
     X(sgd) X(adam) X(rmsprop) X(weigh) X(normalize) X(recolor)
 
+/* For all plans that this process makes from now on: no kernel that trades digits for speed (Winograd's convolutions). */
+void tl_kernel_exact(bool on);
+bool tl_kernel_is_exact(void);
+
 const tl_kernels *tl_kernel(void);
 const tl_kernels *tl_kernel_for(const char *isa); /* NULL: not on this processor */
 #endif
