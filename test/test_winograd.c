@@ -1,7 +1,7 @@
-/* test_winograd.c - 3x3 convolutions by Winograd's method, against plain ones in double. SPDX-License-Identifier: MIT
+/* test_winograd.c - 3x3 convolutions against plain ones in double. SPDX-License-Identifier: MIT
  *
- * Errors are relative to the largest number of a result, and are compared with those of adding up products one by one in
- * float. With a single channel that has hardly any, so a few roundings are allowed in any case. */
+ * Errors are relative to the largest number of a result, and compared with those of adding up products one
+ * by one in float. With few channels that has hardly any, so a few roundings are allowed in any case. */
 #include "isa.h"
 #include <stdlib.h>
 
@@ -11,7 +11,7 @@ typedef struct {
     int n, h, w, in, out, pad;
 } size;
 
-/* Sizes with every remainder by 4, smaller than a tile, odd channels, channels of several vectors, panels and parts. */
+/* Every remainder by 4, maps smaller than a tile, odd channels, channels of several vectors, panels and parts. */
 static const size sizes[] = {
     { 1, 1, 1, 1, 1, 1 },    { 2, 2, 3, 3, 5, 1 },    { 3, 3, 3, 5, 3, 0 },    { 1, 4, 5, 17, 33, 1 },
     { 2, 6, 7, 33, 17, 2 },  { 1, 7, 7, 64, 64, 1 },  { 3, 7, 7, 70, 64, 1 },  { 2, 8, 9, 16, 32, 1 },
@@ -20,7 +20,11 @@ static const size sizes[] = {
 };
 /* As the shape asks, and as large maps are cut. */
 static const struct { int sharing, block, group; } cuts[] = {
-    { 0, 0, 0 }, { TL_WINO_ALONE, 3, 0 }, { TL_WINO_ALONE, 40, 0 }, { TL_WINO_TOGETHER, 5, 1 }, { TL_WINO_TOGETHER, 2, 3 },
+    { 0, 0, 0 },
+    { TL_WINO_ALONE, 3, 0 },
+    { TL_WINO_ALONE, 40, 0 },
+    { TL_WINO_TOGETHER, 5, 1 },
+    { TL_WINO_TOGETHER, 2, 3 },
 };
 
 /* One problem: maps, filters, what a convolution of them gives in double, and in float. */
@@ -36,13 +40,15 @@ static void convolve(problem *p)
 {
     const tl_shape x = p->c.x, y = p->c.y;
     for (size_t o = 0; o < p->ny; o++) {
-        const int c = (int)(o % (size_t)y.c), at = (int)(o / (size_t)y.c), col = at % y.w, row = at / y.w % y.h, n = at / y.w / y.h;
+        const int c = (int)(o % (size_t)y.c), at = (int)(o / (size_t)y.c);
+        const int col = at % y.w, row = at / y.w % y.h, n = at / y.w / y.h;
         p->db[c] += (double)p->dy[o];
         for (int t = 0; t < 9; t++) {
             const int ih = row - p->c.pad + t / 3, iw = col - p->c.pad + t % 3;
             if (ih < 0 || iw < 0 || ih >= x.h || iw >= x.w) continue;
             for (int i = 0; i < x.c; i++) {
-                const size_t e = (size_t)(((n * x.h + ih) * x.w + iw) * x.c + i), f = (size_t)((c * x.c + i) * 9 + t);
+                const size_t e = (size_t)(((n * x.h + ih) * x.w + iw) * x.c + i);
+                const size_t f = (size_t)((c * x.c + i) * 9 + t);
                 p->y[o] += (double)p->x[e] * (double)p->w[f];
                 p->dx[e] += (double)p->dy[o] * (double)p->w[f];
                 p->dw[f] += (double)p->dy[o] * (double)p->x[e];
@@ -56,8 +62,8 @@ static void convolve(problem *p)
 
 static problem pose(size s)
 {
-    problem p = { .c = { .x = { s.n, s.in, s.h, s.w }, .y = { s.n, s.out, s.h + 2 * s.pad - 2, s.w + 2 * s.pad - 2 },
-                         .pad = s.pad } };
+    const int grows = 2 * s.pad - 2;
+    problem p = { .c = { .x = { s.n, s.in, s.h, s.w }, .y = { s.n, s.out, s.h + grows, s.w + grows }, .pad = s.pad } };
     p.nx = tl_count(p.c.x);
     p.ny = tl_count(p.c.y);
     p.nout = (size_t)s.out;
@@ -88,12 +94,13 @@ static double error_of(const float *got, const double *want, size_t n)
 }
 
 /* `times` the error of adding up, and never less than a few roundings. */
-static void within(const char *what, const problem *p, const float *got, const double *want, const float *added, size_t n, double times)
+static void within(const char *what, const problem *p, const float *got, const double *want, const float *added,
+                   size_t n, double times)
 {
     double error = error_of(got, want, n), other = fmax(error_of(added, want, n), 4e-7);
     if (!(error <= times * other))
-        fail_msg("%s (%s), " TL_SHAPE_FMT " to %d, padding %d: error %.2g, adding up has %.2g", what, k->isa, TL_SHAPE(p->c.x),
-                 p->c.y.c, p->c.pad, error, other);
+        fail_msg("%s (%s), " TL_SHAPE_FMT " to %d, padding %d: error %.2g, adding up has %.2g", what, k->isa,
+                 TL_SHAPE(p->c.x), p->c.y.c, p->c.pad, error, other);
 }
 
 /* Cut the work in way i. Scratch holds nothing of use, and there is no more than the threads of this call need. */
@@ -157,7 +164,8 @@ static double *finished(const problem *p, const tl_wino_end *end)
 {
     double *y = tl_new(arena, double, p->ny);
     for (size_t e = 0; e < p->ny; e++) {
-        double v = p->y[e] + (end->bias ? (double)end->bias[e % p->nout] : 0) + (end->add ? (double)p->old[e] : 0);
+        double v = p->y[e] + (end->bias ? (double)end->bias[e % p->nout] : 0);
+        if (end->add) v += (double)p->old[e];
         v = v > 0 ? v : (double)end->act.slope * v;
         y[e] = v > (double)end->act.max ? (double)end->act.max : v;
     }
@@ -174,7 +182,8 @@ static void expect_sums(const tl_sums *sums, const float *y, size_t n, size_t c)
         want[c + e % c] += d * d;
     }
     for (size_t e = 0; e < (size_t)sums->parts * 2 * c; e++) got[e % (2 * c)] += (double)sums->at[e];
-    for (size_t e = 0; e < 2 * c; e++) assert_true(fabs(got[e] - want[e]) <= 1e-5 * (1 + fabs(want[c + e % c])));
+    for (size_t e = 0; e < 2 * c; e++)
+        assert_true(fabs(got[e] - want[e]) <= 1e-5 * (1 + fabs(want[c + e % c])));
 }
 
 static void the_end_of_an_output(void **state)
@@ -198,7 +207,8 @@ static void the_end_of_an_output(void **state)
                 cut(&p, way);
                 k->wino(&p.c, p.x, p.w, NULL, &end, y, p.scratch);
             });
-            for (size_t e = 0; e < p.ny; e++) assert_true(fabs((double)y[e] - want[e]) <= 2e-6 * (double)(9 + p.c.x.c));
+            for (size_t e = 0; e < p.ny; e++)
+                assert_true(fabs((double)y[e] - want[e]) <= 2e-6 * (double)(9 + p.c.x.c));
             expect_sums(&sums, y, p.ny, p.nout);
         }
         free(p.scratch);

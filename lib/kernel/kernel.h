@@ -27,8 +27,8 @@ typedef struct { float *at; int parts; const float *near; } tl_sums;
 enum { TL_DW_PARTS = 32 };
 
 /* ---- Convolutions by Winograd's method ---- */
-/* One 3x3 convolution of stride 1. Threads alone or together, and in what portions: how its work is cut, 0: as the shape asks
- * for. Results do not depend on it, but for the rounding of sums; tests cut small maps as large ones are. */
+/* One 3x3 convolution of stride 1, and how its work is cut: by threads that are alone or together, in what portions; 0: as
+ * the shape asks for. Results do not depend on it, but for the rounding of sums; tests cut small maps as large ones are. */
 enum { TL_WINO_ALONE = 1, TL_WINO_TOGETHER };
 typedef struct {
     tl_shape x, y;      /* y is 2 * pad - 2 pixels higher and wider */
@@ -123,13 +123,14 @@ typedef struct tl_kernels {
      * 3 times those of adding up products one by one, 5 times for dw. ---- */
     size_t (*wino_filter_size)(int in, int out);              /* floats of transformed filters u, for those who keep them */
     void (*wino_filter)(const float *w, int in, int out, float *u);
-    size_t (*wino_scratch)(const tl_wino *c, bool dx, bool kept);   /* floats; of wino_dx or wino, with u or without */
+    size_t (*wino_scratch)(const tl_wino *c, bool dx, bool kept); /* floats; of wino_dx or wino, with u or without */
     size_t (*wino_dw_scratch)(const tl_wino *c);
     int (*wino_parts)(const tl_wino *c);
-    /* u NULL: made from w, which else is not read */
-    void (*wino)(const tl_wino *c, const float *x, const float *w, const float *u, const tl_wino_end *end, float *y, float *scratch);
+    /* With u, w is not read; u NULL: made from w. */
+    void (*wino)(const tl_wino *c, const float *x, const float *w, const float *u, const tl_wino_end *end, float *y,
+                 float *scratch);
     void (*wino_dx)(const tl_wino *c, const float *dy, const float *w, float *dx, float *scratch);
-    void (*wino_dw)(const tl_wino *c, const float *x, const float *dy, float *dw, float *db, float *scratch); /* db NULL: no bias */
+    void (*wino_dw)(const tl_wino *c, const float *x, const float *dy, float *dw, float *db, float *scratch); /* db or NULL */
 
     /* ---- Optimizer steps on n weights; g is the gradient with regulariser and clipping applied ---- */
     void (*sgd)(float *w, const float *g, float *velocity, size_t n, float lr, float momentum, bool nesterov);

@@ -1,14 +1,17 @@
-/* conv2d_winograd.c - 3x3 convolutions of stride 1 with a quarter of the multiplications. SPDX-License-Identifier: MIT
+/* conv2d_winograd.c - 3x3 convolutions with a quarter of the multiplications. SPDX-License-Identifier: MIT
  *
- * Whether a plan infers or trains, whichever gradients it wants. When inferring with constant weights, filters are transformed
- * once and kept; in training anew for every use, for they have changed. */
+ * For plans that infer and plans that train, whichever gradients they want. With constant weights filters
+ * are transformed once and kept; in training for every use, for they have changed. */
 #include "conv2d.h"
 #include <omp.h>
 
-/* From where on transforms cost less than they save. Times of oneDNN 2.6 over ours, AVX-512, one thread, forward and both
- * gradients together, and inferring: 16 pictures of 56x56, 8 channels 0.9 0.9, 12 channels 1.2 1.0, 16 channels 1.2 1.2,
- * 24 channels 2.2 2.1, 3 to 64 channels (a stem) 0.8 0.7; 512 channels, 4 tiles 1.0 1.6 (and with two threads, which wait
- * for four times as many weights from memory, 1.0), 8 tiles 2.0 2.7, 16 tiles 2.7 4.3. With AVX2 much the same. */
+/* From where on transforms cost less than they save. Times of oneDNN 2.6 over ours, AVX-512, one thread,
+ * for forward and both gradients, and for inferring:
+ *   16 pictures of 56x56   8 channels: 0.9, 0.9   12: 1.2, 1.0   16: 1.2, 1.2   24: 2.2, 2.1   64: 2.4, 2.6
+ *   512 channels           4 tiles: 1.0, 1.6       8: 2.0, 2.7   16: 2.7, 4.3
+ *   a stem, 3 to 64 channels: 0.8, 0.7
+ * With 4 tiles and two threads, which wait for four times as many weights from memory, inferring is at 1.0. With
+ * AVX2 it is much the same. */
 enum { LEAST_TILES = 8, LEAST_CHANNELS = 16 };
 
 typedef struct {
@@ -21,9 +24,9 @@ static bool fits(const tl_io *io)
 {
     const tl_conv2d *a = io->attr;
     const tl_shape x = io->x[0].s, y = io->y.s;
-    const int tiles = y.n * ((y.h + 3) / 4) * ((y.w + 3) / 4);
-    return !io->exact && a->k == 3 && a->stride == 1 && a->dilation == 1 && a->groups == 1 && a->pad <= 2 && a->extra == 0 &&
-           tiles >= LEAST_TILES && x.c >= LEAST_CHANNELS && y.c >= LEAST_CHANNELS;
+    const size_t tiles = (size_t)y.n * (size_t)((y.h + 3) / 4) * (size_t)((y.w + 3) / 4);
+    const bool possible = a->k == 3 && a->stride == 1 && a->dilation == 1 && a->groups == 1 && a->pad <= 2 && !a->extra;
+    return possible && !io->exact && tiles >= LEAST_TILES && x.c >= LEAST_CHANNELS && y.c >= LEAST_CHANNELS;
 }
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
@@ -35,7 +38,8 @@ static tl_status setup(tl_io *io)
     state *s = tl_new(io->arena, state, 1);
     TL_NEW(s);
     s->c = (tl_wino){ .x = io->x[0].s, .y = io->y.s, .pad = a->pad, .threads = omp_get_max_threads() };
-    if (io->constant) TL_NEW(s->u = tl_alloc_raw(io->arena, k->wino_filter_size(s->c.x.c, s->c.y.c) * sizeof(float)));
+    const size_t filters = k->wino_filter_size(s->c.x.c, s->c.y.c) * sizeof(float);
+    if (io->constant) TL_NEW(s->u = tl_alloc_raw(io->arena, filters));
     size_t floats = k->wino_scratch(&s->c, false, s->u != NULL);
     if (io->want_dx[0]) floats = larger(floats, k->wino_scratch(&s->c, true, false));
     if (io->want_dw) floats = larger(floats, k->wino_dw_scratch(&s->c));

@@ -1,17 +1,19 @@
-/* winograd.c - 3x3 convolution by Winograd's method: forward, and the gradient of the input. SPDX-License-Identifier: MIT
+/* winograd.c - 3x3 convolution and the gradient of its input. SPDX-License-Identifier: MIT
  *
- * What is computed is in winograd.h; here is in which order. Tiles are taken in blocks, output channels in panels of NR:
+ * What is computed is in winograd.h; here is in which order. Tiles are taken in blocks, output channels in
+ * panels of NR:
  *
  *   V[plane][tile][in]           windows of a block of tiles, transformed
  *   U[panel][plane][in][NR]      filters
- *   M[plane][tile][NR] = V * U   a block and a panel: 36 products, then the output's transform with all that is left to do
+ *   M[plane][tile][NR] = V * U   of a block and a panel, 36 products; then the output's transform
  *
- * Where the filters of all panels fit a cache that all threads share, each thread takes blocks of its own (alone): V and M
- * stay in its second-level cache. Where filters are larger than maps, threads transform a group of blocks together, then
- * each takes panels, whose filters it makes itself when they are not kept (together).
+ * Where the filters of all panels fit a cache that all threads share, each thread takes blocks of its own
+ * (alone): V and M stay in its second-level cache. Where filters are larger than maps, threads transform a
+ * group of blocks together, then each takes panels, whose filters it makes itself when they are not kept
+ * (together).
  *
- * The gradient of the input is the same convolution of dy with the filters turned by 180 degrees, in and out exchanged,
- * and 2 - pad zeros at the borders.
+ * The gradient of the input is the same convolution of dy with the filters turned by 180 degrees, in and
+ * out exchanged, and 2 - pad zeros at the borders.
  *
  * An output is one sum over the input channels, in their order, however the work is cut. */
 #include "winograd.h"
@@ -19,7 +21,7 @@
 
 enum {
     V_BYTES = 240 << 10,     /* of a block's V, when a thread is alone ... */
-    LEAST = 24, MOST = 96,   /* ... but no less and no more tiles than that; products want many rows */
+    LEAST = 24, MOST = 96,   /* ... but no fewer and no more tiles than that; products want many rows */
     TOGETHER = 48,           /* tiles of a block that is made together */
     SHARED_BYTES = 12 << 20, /* of filters that threads alone read again and again */
     GROUP_BYTES = 9 << 20    /* of V that threads make together */
@@ -36,8 +38,10 @@ typedef struct {
     bool alone;
     size_t block, blocks, group, panels;         /* tiles of a block; blocks in all and of a group */
     size_t ldv, v_plane, v, u_panel, m_plane, m; /* floats of a row, a plane and all planes of V, U and M */
-    size_t zeros, shared, own;                   /* scratch, in this order: zeros, V or U of all threads, each one's U or V */
-} job;                                           /* and M */
+    /* Scratch, in this order: zeros for what lies beyond the map; V or U for all threads; each thread's own
+     * U or V, and M. */
+    size_t zeros, shared, own;
+} job;
 
 /* ---- Filters ---- */
 
@@ -56,28 +60,29 @@ static void turn(const float *from, size_t ld, size_t n, size_t count, vec *to)
     }
 }
 
-/* taps[k]: one tap of TL_VEC filters, which go to channel i of a panel at u. */
+/* Filters, taps[k][lane], for channel i of a panel at u. */
 static void spread_filter(const vec *taps, bool turned, float *const *u, size_t offset)
 {
     const float *from[PLANES];
     for (int k = 0; k < TAPS; k++) from[k / 3 * SIDE + k % 3] = (const float *)&taps[turned ? TAPS - 1 - k : k];
-    spread(FILTER, TILE, TILE, from, 0, TL_VEC, 0, u, offset);
+    spread(FILTER, TILE, TILE, (source){ from, 0, TL_VEC, 0 }, (target){ u, offset });
 }
 
-/* Filters of `in` channels that make output channels o.. of w (O,I,3,3), or when turned of w (I,O,3,3): u[plane][in][NR]. */
+/* U's panel of output channels o..: from w (out,in,3,3), or when turned from w (in,out,3,3). */
 static void filter_panel(const float *w, bool turned, size_t in, size_t out, size_t o, float *u)
 {
     _Alignas(64) vec taps[TAPS * TL_VEC + TL_VEC];
     float *plane[PLANES];
     plane_table(u, filter_plane((int)in), plane);
     for (size_t h = 0; h < NR; h += TL_VEC) {
-        const size_t n = o + h < out ? least(TL_VEC, out - o - h) : 0;
-        for (size_t i = 0; i < in; i += turned ? 1 : TL_VEC) {
-            const size_t channels = turned ? 1 : least(TL_VEC, in - i);
+        const size_t n = o + h < out ? least(TL_VEC, out - o - h) : 0, step = turned ? 1 : TL_VEC;
+        for (size_t i = 0; i < in; i += step) {
+            const size_t channels = least(step, in - i);
             if (turned) turn(w + (i * out + o + h) * TAPS, TAPS, n, TAPS, taps);
             else
                 turn(w + ((o + h) * in + i) * TAPS, in * TAPS, n, channels * TAPS, taps);
-            for (size_t k = 0; k < channels; k++) spread_filter(taps + k * TAPS, turned, plane, (i + k) * NR + h);
+            for (size_t k = 0; k < channels; k++)
+                spread_filter(taps + k * TAPS, turned, plane, (i + k) * NR + h);
         }
     }
 }
@@ -148,14 +153,15 @@ static void spread_window(const job *j, size_t i, size_t row, const float *zeros
     float *to[PLANES];
     pixels(j->x, j->in, t.n, t.y - j->pad, t.x - j->pad, t.h + 2, t.w + 2, zeros, from);
     plane_table(v + row * j->ldv, j->v_plane, to);
-    size_t k = 0;
-    for (; k + TL_VEC <= c; k += TL_VEC) spread(WINDOW, t.h, t.w, from, k, TL_VEC, TILE * c, to, k);
-    if (k < c) spread(WINDOW, t.h, t.w, from, k, c - k, 0, to, k);
+    for (size_t k = 0; k < c; k += TL_VEC)
+        if (k + TL_VEC <= c) spread(WINDOW, t.h, t.w, (source){ from, k, TL_VEC, TILE * c }, (target){ to, k });
+        else
+            spread(WINDOW, t.h, t.w, (source){ from, k, c - k, 0 }, (target){ to, k });
 }
 
-/* What one vector of output channels goes through on its way to y. */
+/* What a vector of output channels goes through on its way to y: one pixel at a time. */
 typedef struct {
-    size_t n;        /* channels */
+    size_t n, ld, c; /* channels that exist; floats from row to row and from pixel to pixel of y */
     vec bias, near, sum, squares;
     bool add, act_on, summed;
     tl_act act;
@@ -164,7 +170,11 @@ typedef struct {
 static edge edge_of(const job *j, size_t o)
 {
     const tl_wino_end *end = &j->end;
-    edge e = { .n = (size_t)j->out.c - o, .add = end->add, .act_on = tl_act_on(end->act), .act = end->act, .summed = end->sums };
+    const size_t c = (size_t)j->out.c;
+    edge e = { .n = c - o, .ld = (size_t)j->out.w * c, .c = c, .act = end->act };
+    e.add = end->add;
+    e.act_on = tl_act_on(end->act);
+    e.summed = end->sums != NULL;
     if (end->bias) e.bias = load(end->bias + o, e.n);
     if (e.summed && end->sums->near) e.near = load(end->sums->near + o, e.n);
     return e;
@@ -182,71 +192,71 @@ INLINE void finish(edge *e, vec v, float *y, size_t n)
     e->squares += d * d;
 }
 
-INLINE void finish_rows(const int m, int rows, vec mid[SIDE][SIDE], edge *e, float *y, size_t ld, size_t c, size_t n)
+INLINE void finish_rows(const int m, int rows, vec mid[SIDE][SIDE], edge *e, float *y, size_t n)
 {
-    for (int i = 0; i < rows; i++) {
+    for (int i = 0; i < rows; i++, y += e->ld) {
         vec out[SIDE];
         line(OUTPUT, m, mid[i], out);
 #pragma GCC unroll 4
-        for (int k = 0; k < m; k++) __builtin_prefetch(y + (size_t)i * ld + (size_t)(k + TILE) * c, 1);
-#pragma GCC unroll 4
-        for (int k = 0; k < m; k++) finish(e, out[k], y + (size_t)i * ld + (size_t)k * c, n);
+        for (size_t k = 0; k < (size_t)m; k++) {
+            __builtin_prefetch(y + (k + TILE) * e->c, 1);
+            finish(e, out[k], y + k * e->c, n);
+        }
     }
 }
 
-/* A vector of n channels of tile t: from the planes to y, the tile's first pixel. */
-INLINE void gather(const tile *t, const float *const *from, size_t offset, edge *e, float *y, size_t ld, size_t c, size_t n)
+/* n channels of a tile of h x w: from M to y, where its first pixel lies. */
+INLINE void gather(int h, int w, source from, edge *e, float *y, size_t n)
 {
     _Alignas(64) vec mid[SIDE][SIDE];
 #define CASE(M) \
-    case M: down(OUTPUT, M, t->w + 2, from, offset, TL_VEC, 0, mid); break;
-    EACH_SIZE(t->h, CASE)
+    case M: down(OUTPUT, M, w + 2, from, mid); break;
+    EACH_SIZE(h, CASE)
 #undef CASE
 #define CASE(M) \
-    case M: finish_rows(M, t->h, mid, e, y, ld, c, n); break;
-    EACH_SIZE(t->w, CASE)
+    case M: finish_rows(M, h, mid, e, y, n); break;
+    EACH_SIZE(w, CASE)
 #undef CASE
 }
 
 static void keep_sums(const job *j, const edge *e, size_t block, size_t o)
 {
-    const size_t c = (size_t)j->out.c;
-    float *part = j->end.sums->at + block * 2 * c + o;
+    float *part = j->end.sums->at + block * 2 * e->c + o;
     store(part, e->sum, e->n);
-    store(part + c, e->squares, e->n);
+    store(part + e->c, e->squares, e->n);
 }
 
-/* Output channels of panel k for the n tiles from `first` on: M (which is used up) to y. */
-static void gather_panel(const job *j, size_t k, size_t first, size_t n, float *m)
+/* From M to y: a block of n tiles from `first` on, output channels o.. of a panel. */
+static void gather_panel(const job *j, size_t o, size_t first, size_t n, float *m)
 {
-    const size_t c = (size_t)j->out.c, ld = (size_t)j->out.w * c, o = k * NR;
-    const bool wide = o + TL_VEC < c;
+    const int vectors = o + TL_VEC < (size_t)j->out.c ? 2 : 1;
     edge e[2] = { edge_of(j, o) };
-    float *from[PLANES];
-    plane_table(m, j->m_plane, from);
-    if (wide) e[1] = edge_of(j, o + TL_VEC);
+    float *plane[PLANES];
+    plane_table(m, j->m_plane, plane);
+    if (vectors == 2) e[1] = edge_of(j, o + TL_VEC);
     for (size_t i = 0; i < n; i++) {
         const tile t = tile_at(&j->tiles, first + i);
-        float *y = j->y + (size_t)(t.n * j->out.h + t.y) * ld + (size_t)t.x * c + o;
-        for (int h = 0; h < 1 + wide; h++) {
-            const size_t offset = i * NR + (size_t)h * TL_VEC;
-            if (e[h].n >= TL_VEC) gather(&t, (const float *const *)from, offset, &e[h], y + h * TL_VEC, ld, c, TL_VEC);
+        float *y = j->y + pixel(j->out, t.n, t.y, t.x) + o;
+        for (int h = 0; h < vectors; h++, y += TL_VEC) {
+            const source from = { (const float *const *)plane, i * NR + (size_t)h * TL_VEC, TL_VEC, 0 };
+            if (e[h].n >= TL_VEC) gather(t.h, t.w, from, &e[h], y, TL_VEC);
             else
-                gather(&t, (const float *const *)from, offset, &e[h], y + h * TL_VEC, ld, c, e[h].n);
+                gather(t.h, t.w, from, &e[h], y, e[h].n);
         }
     }
-    for (int h = 0; j->end.sums && h < 1 + wide; h++) keep_sums(j, &e[h], first / j->block, o + (size_t)h * TL_VEC);
+    for (int h = 0; j->end.sums && h < vectors; h++)
+        keep_sums(j, &e[h], first / j->block, o + (size_t)h * TL_VEC);
 }
 
 static void output_panel(const job *j, size_t block, size_t k, const float *u, const float *v, float *m)
 {
     const size_t first = block * j->block, end = least(first + j->block, j->tiles.all);
-    for (int p = 0; p < PLANES; p++) {
-        const span rows = tiles_in_plane(&j->tiles, p, first, end);
-        product_plane(rows.n, false, false, (size_t)j->in.c, v + (size_t)p * j->v_plane + rows.first * j->ldv, j->ldv,
-                      u + (size_t)p * filter_plane(j->in.c), m + (size_t)p * j->m_plane + rows.first * NR);
+    for (size_t p = 0; p < PLANES; p++) {
+        const span rows = tiles_in_plane(&j->tiles, (int)p, first, end);
+        product_plane(rows.n, false, false, (size_t)j->in.c, v + p * j->v_plane + rows.first * j->ldv, j->ldv,
+                      u + p * filter_plane(j->in.c), m + p * j->m_plane + rows.first * NR);
     }
-    gather_panel(j, k, first, end - first, m);
+    gather_panel(j, k * NR, first, end - first, m);
 }
 
 /* ---- All of it ---- */
@@ -302,8 +312,8 @@ static void run(const job *j, float *scratch)
     }
 }
 
-void TL_SIMD(wino)(const tl_wino *c, const float *x, const float *w, const float *u, const tl_wino_end *end, float *y,
-                   float *scratch)
+void TL_SIMD(wino)(const tl_wino *c, const float *x, const float *w, const float *u, const tl_wino_end *end,
+                   float *y, float *scratch)
 {
     job j = job_of(c, false, u != NULL);
     j.x = x;

@@ -1,27 +1,29 @@
-/* winograd.h - Winograd's convolution: transforms and tiles, for winograd.c and winograd_grad.c. SPDX-License-Identifier: MIT
+/* winograd.h - Winograd's convolution: transforms and tiles. SPDX-License-Identifier: MIT
  *
- * m neighboring outputs y of a filter g of 3 taps need m + 2 inputs d, and m + 2 multiplications instead of 3m:
+ * m neighboring outputs y of a filter g of 3 taps need m + 2 inputs d, but only m + 2 multiplications
+ * instead of 3m:
  *
- *   y = A'[ (G g) . (B'd) ]        in two dimensions        y = A'[ (G g G') . (B'd B) ]A
+ *   y = A'[(G g) . (B'd)]          and in two dimensions      y = A'[(G g G') . (B'd B)]A
  *
- * G and A evaluate polynomials at m + 2 points, B' is what makes the equation true (Winograd, "Arithmetic Complexity of
- * Computations", 1980; Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015). The output is cut into
- * tiles of 4x4. In each of the 36 "planes", pairs of points, what remains to be done for all tiles and channels is a
- * matrix product, and the 36 together have a quarter of the multiplications of the convolution. The transposes of the
- * three transforms give the gradients.
+ * G and A evaluate polynomials at m + 2 points, B' is what makes the equation true (Winograd, "Arithmetic
+ * Complexity of Computations", 1980; Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks",
+ * 2015). The output is cut into tiles of 4x4. In each of the 36 planes, which are pairs of points, what
+ * remains for all tiles and channels is a matrix product; the 36 together have a quarter of the
+ * multiplications of the convolution. The transposes of the three transforms give the gradients.
  *
- * Points are 0, infinity, P, -P, Q, -Q, with P and Q chosen by trying for the least error in f32.
+ * The points are 0, infinity, P, -P, Q, -Q, with P and Q chosen by trying for the least error in f32.
  *
- * Maps whose size is not a multiple of 4 end with a row and a column of smaller tiles, m = 1 to 3. They use the first
- * m + 2 of the same points, hence planes that are there anyway: filters are transformed once, for whole tiles, and B' makes
- * up for their scale. So 7 pixels cost 6 + 5 multiplications instead of 6 + 6, and no tile reaches beyond the map. */
+ * Maps whose size is not a multiple of 4 end with a row and a column of smaller tiles, m = 1 to 3. They
+ * use the first m + 2 of the same points, hence planes that are there anyway: filters are transformed
+ * once, for whole tiles, and B' makes up for their scale. So 7 pixels cost 6 + 5 multiplications instead
+ * of 6 + 6, and no tile reaches beyond the map. */
 #ifndef TL_WINOGRAD_H
 #define TL_WINOGRAD_H
 #include "product.h"
 
 enum { TILE = 4, SIDE = TILE + 2, PLANES = SIDE * SIDE, TAPS = 9 };
 
-/* A number of floats that is an odd number of cache lines: rows so far apart do not compete for the same lines. */
+/* At least n floats, an odd number of cache lines: rows so far apart do not compete for the same ones. */
 static inline size_t odd(size_t n) { return round_up(n, 16) | 16; }
 
 /* ---- Lines ---- */
@@ -30,7 +32,7 @@ static inline size_t odd(size_t n) { return round_up(n, 16) | 16; }
 #define P2 (P * P)
 #define Q2 (Q * Q)
 
-/* Values at the first n points of a polynomial of `terms` coefficients c; at infinity it is the last of them. */
+/* The values at the first n points of a polynomial with coefficients c; at infinity it is the last one. */
 INLINE void evaluate(const int terms, const int n, const vec *c, vec *v)
 {
     v[0] = c[0];
@@ -61,7 +63,7 @@ INLINE void collect(const int n, const int terms, const vec *v, vec *c)
     c[terms - 1] += v[1];
 }
 
-/* B': row x is the polynomial that is zero at all points but x. */
+/* B': row x has the coefficients of the polynomial that is zero at all of the m + 2 points but x. */
 INLINE void window(const int m, const vec *d, vec *v)
 {
     if (m == 4) {
@@ -92,13 +94,14 @@ INLINE void window(const int m, const vec *d, vec *v)
     }
 }
 
-/* Of G's rows: one over the product of the differences between a point and the others. */
-static const float scale[SIDE] = { 1 / (P2 * Q2), 1, 1 / (2 * P2 * (P2 - Q2)), 1 / (2 * P2 * (P2 - Q2)),
-                                   1 / (2 * Q2 * (Q2 - P2)), 1 / (2 * Q2 * (Q2 - P2)) };
+/* What G's rows are multiplied with: one over the product of a point's distances from the others. */
+#define SCALE_P (1 / (2 * P2 * (P2 - Q2)))
+#define SCALE_Q (1 / (2 * Q2 * (Q2 - P2)))
+static const float scale[SIDE] = { 1 / (P2 * Q2), 1, SCALE_P, SCALE_P, SCALE_Q, SCALE_Q };
 
 /* ---- Transforms: lines down the columns, then along the rows ----
- * Each is there for every tile size m; between rows and columns it passes through memory, but that is the first-level
- * cache, and so height and width may differ without code for each pair. */
+ * Each is there for every tile size m, in both directions. In between it passes through memory; but that
+ * is the first-level cache, and height and width may differ without code for each pair of them. */
 typedef enum {
     WINDOW,         /* B'd B: m + 2 numbers to m + 2 */
     GRADIENT,       /* A dy A': m to m + 2 */
@@ -132,45 +135,47 @@ INLINE void line(const transform t, const int m, const vec *in, vec *out)
 #define EACH_SIZE(m, CASE) \
     switch (m) { CASE(1) CASE(2) CASE(3) CASE(4) }
 
-/* From and to tables of addresses, number (i, j) at [i * SIDE + j]; of n channels at `offset` from there. What will be read
- * next is TILE pixels on: `ahead`. */
-INLINE void down(const transform t, const int m, int columns, const float *const *from, size_t offset, size_t n, size_t ahead,
-                 vec mid[SIDE][SIDE])
+/* Where a transform reads n channels: number (i, j) at `offset` floats from at[i * SIDE + j]. What will be
+ * read next lies `ahead` from there; 0: who knows. And where it writes a vector. */
+typedef struct { const float *const *at; size_t offset, n, ahead; } source;
+typedef struct { float *const *at; size_t offset; } target;
+
+INLINE void down(const transform t, const int m, int columns, source from, vec mid[SIDE][SIDE])
 {
     for (int j = 0; j < columns; j++) {
-#pragma GCC unroll 6
-        for (int i = 0; i < inputs(t, m); i++)
-            if (ahead) __builtin_prefetch(from[i * SIDE + j] + offset + ahead);
         vec in[SIDE], out[SIDE];
 #pragma GCC unroll 6
-        for (int i = 0; i < inputs(t, m); i++) in[i] = load(from[i * SIDE + j] + offset, n);
+        for (int i = 0; i < inputs(t, m); i++) {
+            const float *p = from.at[i * SIDE + j] + from.offset;
+            if (from.ahead) __builtin_prefetch(p + from.ahead);
+            in[i] = load(p, from.n);
+        }
         line(t, m, in, out);
 #pragma GCC unroll 6
         for (int i = 0; i < outputs(t, m); i++) mid[i][j] = out[i];
     }
 }
 
-INLINE void along(const transform t, const int m, int rows, vec mid[SIDE][SIDE], float *const *to, size_t offset)
+INLINE void along(const transform t, const int m, int rows, vec mid[SIDE][SIDE], target to)
 {
     for (int i = 0; i < rows; i++) {
         vec out[SIDE];
         line(t, m, mid[i], out);
 #pragma GCC unroll 6
-        for (int j = 0; j < outputs(t, m); j++) put(to[i * SIDE + j] + offset, out[j]);
+        for (int j = 0; j < outputs(t, m); j++) put(to.at[i * SIDE + j] + to.offset, out[j]);
     }
 }
 
 /* One vector of channels of one tile of h x w. */
-INLINE void spread(const transform t, int h, int w, const float *const *from, size_t offset, size_t n, size_t ahead,
-                   float *const *to, size_t to_offset)
+INLINE void spread(const transform t, int h, int w, source from, target to)
 {
     _Alignas(64) vec mid[SIDE][SIDE];
 #define CASE(M) \
-    case M: down(t, M, inputs(t, w), from, offset, n, ahead, mid); break;
+    case M: down(t, M, inputs(t, w), from, mid); break;
     EACH_SIZE(h, CASE)
 #undef CASE
 #define CASE(M) \
-    case M: along(t, M, outputs(t, h), mid, to, to_offset); break;
+    case M: along(t, M, outputs(t, h), mid, to); break;
     EACH_SIZE(w, CASE)
 #undef CASE
 }
@@ -186,8 +191,9 @@ static inline void plane_table(float *base, size_t step, float *to[PLANES])
 /* Tiles of one kind in every picture: rows x cols of them, the first at pixel (y, x), each of h x w pixels. */
 typedef struct { size_t n; int rows, cols, y, x, h, w; } tile_kind;
 
-/* Tiles are numbered kind by kind: the right edge, whole ones, the bottom edge, the corner. Then those that need a plane
- * always follow each other, because the first two kinds need all its rows, the last two few; the outer two few columns. */
+/* Tiles are numbered kind by kind: the right edge, whole ones, the bottom edge, the corner. Thus the tiles
+ * that need a plane always follow each other: only the first two kinds need all rows of planes, and only the
+ * middle two all columns. */
 enum { RIGHT, WHOLE, BOTTOM, CORNER, KINDS };
 typedef struct {
     tile_kind kind[KINDS];
@@ -200,12 +206,13 @@ typedef struct { size_t first, n; } span;
 
 static inline tiling tiles_of(tl_shape s)
 {
-    const int down_n = s.h / TILE, along_n = s.w / TILE, y = down_n * TILE, x = along_n * TILE, h = s.h - y, w = s.w - x;
-    tiling t = { .kind = { [RIGHT] = { 0, down_n, w > 0, 0, x, TILE, w },
-                           [WHOLE] = { 0, down_n, along_n, 0, 0, TILE, TILE },
-                           [BOTTOM] = { 0, h > 0, along_n, y, 0, h, TILE },
+    const int rows = s.h / TILE, cols = s.w / TILE, y = rows * TILE, x = cols * TILE, h = s.h - y, w = s.w - x;
+    tiling t = { .kind = { [RIGHT] = { 0, rows, w > 0, 0, x, TILE, w },
+                           [WHOLE] = { 0, rows, cols, 0, 0, TILE, TILE },
+                           [BOTTOM] = { 0, h > 0, cols, y, 0, h, TILE },
                            [CORNER] = { 0, h > 0, w > 0, y, x, h, w } },
-                 .h = h, .w = w };
+                 .h = h,
+                 .w = w };
     for (int k = 0; k < KINDS; k++) {
         t.kind[k].n = (size_t)s.n * (size_t)(t.kind[k].rows * t.kind[k].cols);
         t.all += t.kind[k].n;
@@ -224,7 +231,7 @@ static inline tile tile_at(const tiling *t, size_t i)
 /* Which of tiles first..end need plane k; counted from `first`. */
 static inline span tiles_in_plane(const tiling *t, int k, size_t first, size_t end)
 {
-    const bool top = k / SIDE < t->h + 2, left = k % SIDE < t->w + 2; /* the edge's tiles have that row, that column */
+    const bool top = k / SIDE < t->h + 2, left = k % SIDE < t->w + 2; /* of what the edges' tiles need */
     size_t from = left ? 0 : t->kind[RIGHT].n, to = t->all;
     if (!top) to -= t->kind[BOTTOM].n;
     if (!top || !left) to -= t->kind[CORNER].n;
@@ -233,23 +240,28 @@ static inline span tiles_in_plane(const tiling *t, int k, size_t first, size_t e
     return (span){ from < to ? from - first : 0, from < to ? to - from : 0 };
 }
 
-/* Addresses of h x w pixels of picture n, from (y, x) on; beyond the map: of `zeros`. */
+/* Where pixel (y, x) of picture n lies. */
+static inline size_t pixel(tl_shape s, int n, int y, int x)
+{
+    return (((size_t)n * (size_t)s.h + (size_t)y) * (size_t)s.w + (size_t)x) * (size_t)s.c;
+}
+
+/* Addresses of the h x w pixels of picture n from (y, x) on; beyond the map: of `zeros`. */
 static inline void pixels(const float *map, tl_shape s, int n, int y, int x, int h, int w, const float *zeros,
-                          const float *at_pixel[PLANES])
+                          const float *to[PLANES])
 {
     for (int i = 0; i < h; i++)
         for (int j = 0; j < w; j++) {
-            const int row = y + i, col = x + j;
-            const bool inside = row >= 0 && row < s.h && col >= 0 && col < s.w;
-            at_pixel[i * SIDE + j] = inside ? map + ((size_t)(n * s.h + row) * (size_t)s.w + (size_t)col) * (size_t)s.c : zeros;
+            const bool inside = y + i >= 0 && y + i < s.h && x + j >= 0 && x + j < s.w;
+            to[i * SIDE + j] = inside ? map + pixel(s, n, y + i, x + j) : zeros;
         }
 }
 
 /* ---- The product in a plane ---- */
 
-/* c (rows x NR) = a (rows x depth) * b (depth x NR), or += with `add`; with `across` a is given as its transpose. */
-INLINE void product_rows(const int rows, const bool across, const bool add, size_t depth, const float *a, size_t lda,
-                         const float *b, float *c)
+/* c (rows x NR) = a (rows x depth) * b (depth x NR); += with `add`; `across`: a is given as its transpose. */
+INLINE void product_rows(const int rows, const bool across, const bool add, size_t depth, const float *a,
+                         size_t lda, const float *b, float *c)
 {
     vec sum[MR][2] = { { { 0 } } };
 #pragma GCC unroll 14
@@ -265,8 +277,8 @@ INLINE void product_rows(const int rows, const bool across, const bool add, size
     }
 }
 
-INLINE void product_plane(size_t rows, const bool across, const bool add, size_t depth, const float *a, size_t lda,
-                          const float *b, float *c)
+INLINE void product_plane(size_t rows, const bool across, const bool add, size_t depth, const float *a,
+                          size_t lda, const float *b, float *c)
 {
     const size_t parts = (rows + MR - 1) / MR;
     for (size_t i = 0; i < parts; i++) { /* of nearly equal height */
@@ -290,8 +302,8 @@ INLINE void product_plane(size_t rows, const bool across, const bool add, size_t
 #define HIGH(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
 #endif
 
-/* Rows become columns. Interleaving the upper half of the rows with the lower one moves the top bit of a row's number to
- * the bottom of the number of the column; when all bits have moved, row and column have changed places. */
+/* Rows become columns. Interleaving the first half of the rows with the second moves the top bit of a row's
+ * number to the bottom of the column's; when all bits have moved, row and column have changed places. */
 INLINE void transpose(vec r[TL_VEC])
 {
 #pragma GCC unroll 4

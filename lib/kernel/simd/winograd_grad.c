@@ -1,13 +1,16 @@
-/* winograd_grad.c - the gradient of the filters of a 3x3 convolution by Winograd's method. SPDX-License-Identifier: MIT
+/* winograd_grad.c - the gradient of a 3x3 convolution's filters. SPDX-License-Identifier: MIT
+ *
+ * By Winograd's method, see winograd.h:
  *
  *   V[part][plane][tile][ROWS]   windows of x of a block of tiles, transformed; parts of ROWS input channels
  *   Y[panel][plane][tile][NR]    the same tiles of dy; panels of NR output channels
- *   D[piece][plane][ROWS][NR] += V' * Y for each piece, a part and a panel; in the end it is transformed to dw
+ *   D[piece][plane][ROWS][NR] += V' * Y for each piece, a part and a panel; in the end transformed to dw
  *
- * A sum over tiles has to be cut the same way for any number of threads. Where D is small, there are several, each for a
- * chunk of the tiles and made by one thread, and in the end they are added up in order (alone). Where D is large, there is
- * one; threads transform a block together, then each takes pieces (together). With but one block a piece is finished at once,
- * and D need not be there whole: each thread has room for a piece.
+ * A sum over tiles has to be cut the same way for any number of threads. Where D is small, there are
+ * several, each for a chunk of the tiles and made by one thread, and in the end they are added up in order
+ * (alone). Where D is large, there is one; threads transform a block together, then each takes pieces
+ * (together). With but one block a piece is finished at once, and D need not be there whole: each thread
+ * has room for a piece.
  *
  * db is one more row of the pieces of the first part: the sums of dy itself. */
 #include "winograd.h"
@@ -27,10 +30,11 @@ typedef struct {
     const float *x, *dy;
     float *dw, *db;
     tiling tiles;
-    size_t chunks, block, blocks;           /* chunks 1: threads work together; blocks of a chunk */
+    size_t chunks, block, blocks; /* chunks 1: threads work together; tiles of a block; blocks of a chunk */
     size_t parts, panels, pieces;
     size_t ldv, v_plane, v_part, y_plane, y_panel, d_plane, d; /* floats */
-    size_t zeros, sums, own;                /* scratch, in this order: zeros, all D, V and Y of all or of each thread */
+    /* Scratch, in this order: zeros for what lies beyond the map; every D; V and Y, of each thread or all. */
+    size_t zeros, sums, own;
 } job;
 
 static job job_of(const tl_wino *c)
@@ -66,29 +70,32 @@ size_t TL_SIMD(wino_dw_scratch)(const tl_wino *c)
     return j.zeros + round_up(j.sums, 16) + j.own * (j.chunks > 1 ? (size_t)j.threads : 1);
 }
 
-/* ---- Transforms of a tile: all channels, in parts of `width` ---- */
+/* ---- Tiles ---- */
 
-INLINE void spread_parts(const transform t, const size_t width, const tile *at_tile, const float *const *from, size_t c, float *to,
-                         size_t plane, size_t part)
+/* All c channels of a tile of h x w, in pieces of `width`, which lie `piece` apart. */
+INLINE void spread_pieces(const transform t, const size_t width, int h, int w, const float *const *from, size_t c,
+                          float *const *to, size_t piece)
 {
-    float *table[PLANES];
-    plane_table(to, plane, table);
-    size_t i = 0;
-    for (; i + TL_VEC <= c; i += TL_VEC)
-        spread(t, at_tile->h, at_tile->w, from, i, TL_VEC, TILE * c, table, i / width * part + i % width);
-    if (i < c) spread(t, at_tile->h, at_tile->w, from, i, c - i, 0, table, i / width * part + i % width);
+    for (size_t i = 0; i < c; i += TL_VEC) {
+        const target there = { to, i / width * piece + i % width };
+        if (i + TL_VEC <= c) spread(t, h, w, (source){ from, i, TL_VEC, TILE * c }, there);
+        else
+            spread(t, h, w, (source){ from, i, c - i, 0 }, there);
+    }
 }
 
 /* Tile i to row `row` of a block's V and Y. */
 static void spread_tile(const job *j, size_t i, size_t row, const float *zeros, float *v)
 {
     const tile t = tile_at(&j->tiles, i);
-    float *y = v + j->parts * j->v_part;
+    float *y = v + j->parts * j->v_part, *to[PLANES];
     const float *from[PLANES];
     pixels(j->x, j->xs, t.n, t.y - j->pad, t.x - j->pad, t.h + 2, t.w + 2, zeros, from);
-    spread_parts(WINDOW, ROWS, &t, from, (size_t)j->xs.c, v + row * j->ldv, j->v_plane, j->v_part);
+    plane_table(v + row * j->ldv, j->v_plane, to);
+    spread_pieces(WINDOW, ROWS, t.h, t.w, from, (size_t)j->xs.c, to, j->v_part);
     pixels(j->dy, j->ys, t.n, t.y, t.x, t.h, t.w, zeros, from);
-    spread_parts(GRADIENT, NR, &t, from, (size_t)j->ys.c, y + row * NR, j->y_plane, j->y_panel);
+    plane_table(y + row * NR, j->y_plane, to);
+    spread_pieces(GRADIENT, NR, t.h, t.w, from, (size_t)j->ys.c, to, j->y_panel);
 }
 
 /* ---- Sums over a block ---- */
@@ -104,31 +111,31 @@ static void add_pixels(const job *j, size_t first, size_t end, size_t o, float *
         vec s = at(sum);
         for (size_t i = first; i < end; i++) {
             const tile t = tile_at(&j->tiles, i);
-            for (int y = 0; y < t.h; y++)
-                for (int x = 0; x < t.w; x++)
-                    s += load(j->dy + ((size_t)(t.n * j->ys.h + t.y + y) * (size_t)j->ys.w + (size_t)(t.x + x)) * c + h, c - h);
+            for (int y = t.y; y < t.y + t.h; y++)
+                for (int x = t.x; x < t.x + t.w; x++) s += load(j->dy + pixel(j->ys, t.n, y, x) + h, c - h);
         }
         put(sum, s);
     }
 }
 
-/* What tiles first..end, whose V and Y are at v, add to a piece; or, with `fresh`, are the first of. */
-static void add_block(const job *j, size_t first, size_t end, size_t piece, bool fresh, const float *v, float *d)
+/* What tiles first..end, whose V and Y are at v, add to a piece; or, `fresh`, what they are the first of. */
+static void add_block(const job *j, size_t first, size_t end, size_t piece, bool fresh, const float *v,
+                      float *d)
 {
-    const size_t part = piece / j->panels, panel = piece % j->panels;
+    const size_t part = piece / j->panels, panel = piece % j->panels, rows = rows_of(j, part);
     const float *y = v + j->parts * j->v_part + panel * j->y_panel;
+    float *sum = d + PLANES * j->d_plane;
     v += part * j->v_part;
-    for (int p = 0; p < PLANES; p++) {
-        const span rows = tiles_in_plane(&j->tiles, p, first, end);
-        const float *a = v + (size_t)p * j->v_plane + rows.first * j->ldv, *b = y + (size_t)p * j->y_plane + rows.first * NR;
-        float *to = d + (size_t)p * j->d_plane;
-        if (fresh) product_plane(rows_of(j, part), true, false, rows.n, a, j->ldv, b, to);
+    for (size_t p = 0; p < PLANES; p++, d += j->d_plane) {
+        const span s = tiles_in_plane(&j->tiles, (int)p, first, end);
+        const float *a = v + p * j->v_plane + s.first * j->ldv, *b = y + p * j->y_plane + s.first * NR;
+        if (fresh) product_plane(rows, true, false, s.n, a, j->ldv, b, d);
         else
-            product_plane(rows_of(j, part), true, true, rows.n, a, j->ldv, b, to);
+            product_plane(rows, true, true, s.n, a, j->ldv, b, d);
     }
     if (!j->db || part) return;
-    if (fresh) memset(d + PLANES * j->d_plane, 0, NR * sizeof *d);
-    add_pixels(j, first, end, panel * NR, d + PLANES * j->d_plane);
+    if (fresh) memset(sum, 0, NR * sizeof *sum);
+    add_pixels(j, first, end, panel * NR, sum);
 }
 
 static void sum_chunk(const job *j, size_t chunk, const float *zeros, float *v, float *d)
@@ -164,7 +171,10 @@ static void filter_vector(const job *j, const float *d, size_t rows, size_t i, s
     float *to[PLANES];
     for (size_t k = 0; k < PLANES; k++) from[k] = d + k * j->d_plane;
     for (size_t k = 0; k < TAPS; k++) to[k / 3 * SIDE + k % 3] = (float *)&taps[k];
-    for (size_t r = 0; r < rows; r++) spread(FILTER_GRADIENT, TILE, TILE, from, r * NR, TL_VEC, 0, to, r * TAPS * TL_VEC);
+    for (size_t r = 0; r < rows; r++) {
+        const target row = { to, r * TAPS * TL_VEC };
+        spread(FILTER_GRADIENT, TILE, TILE, (source){ from, r * NR, TL_VEC, 0 }, row);
+    }
     for (size_t f = 0; f < count; f += TL_VEC) {
         transpose(taps + f);
         for (size_t l = 0; l < least(TL_VEC, out - o); l++)
@@ -172,14 +182,15 @@ static void filter_vector(const job *j, const float *d, size_t rows, size_t i, s
     }
 }
 
-/* The piece's part of dw and db, from row `row` on, for n rows. */
+/* The piece's part of dw and db: n rows from `row` on. */
 static void finish_piece(const job *j, size_t piece, size_t row, size_t n, const float *d)
 {
-    const size_t part = piece / j->panels, o = piece % j->panels * NR, end = least(row + n, rows_of(j, part));
-    for (size_t h = 0; h < NR && o + h < (size_t)j->ys.c; h += TL_VEC) {
+    const size_t part = piece / j->panels, o = piece % j->panels * NR, out = (size_t)j->ys.c;
+    const size_t end = least(row + n, rows_of(j, part));
+    for (size_t h = 0; h < NR && o + h < out; h += TL_VEC) {
         for (size_t r = row; r < end; r += TL_VEC)
             filter_vector(j, d + r * NR + h, least(TL_VEC, end - r), part * ROWS + r, o + h);
-        if (j->db && part == 0 && row == 0) store(j->db + o + h, at(d + PLANES * j->d_plane + h), (size_t)j->ys.c - o - h);
+        if (j->db && part == 0 && row == 0) store(j->db + o + h, at(d + PLANES * j->d_plane + h), out - o - h);
     }
 }
 
