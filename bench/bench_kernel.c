@@ -1,7 +1,7 @@
 /* bench_kernel.c - the time and bandwidth of single kernels on the layers of real nets.
  * SPDX-License-Identifier: MIT
  *
- *   OMP_NUM_THREADS=2 bench_kernel [resnet18|resnet50|vgg16|mobilenet_v2|others [BATCH [RUNS]]]
+ *   OMP_NUM_THREADS=2 bench_kernel [resnet18|resnet50|vgg16|mobilenet_v2|others [BATCH [RUNS [bf16]]]]
  *
  * For each kind of layer: milliseconds (least of RUNS) and GB/s of the convolution through oneDNN
  * (forward, backward data, backward weights, weight reorders included) and of batch norm with its
@@ -98,7 +98,7 @@ static struct {
     size_t used;
 } pool;
 
-static float *take(size_t n)
+static void *take(size_t n)
 {
     n = (n + 1023) & ~(size_t)1023;
     if (pool.used + n > POOL) pool.used = 0;
@@ -106,6 +106,9 @@ static float *take(size_t n)
     pool.used += n;
     return p;
 }
+
+static const tl_kernels *k; /* with maps of f32 or bf16 */
+static void *take_map(size_t n) { return take(n * tl_dtype_size(k->maps) / sizeof(float)); }
 
 /* ---- Timing ---- */
 static double now(void)
@@ -150,7 +153,7 @@ static void time_conv(const layer *l, tl_shape x, tl_shape y, double ms[KINDS])
 {
     tl_arena *a = tl_arena_new();
     tl_conv_geom g = { l->k, l->stride, l->k / 2, 0, 1, l->depthwise ? l->in : 1 };
-    tl_conv_conf c = { .slope = 1, .max = NO_MAX, .train = true, .no_dx = l->in == 3 };
+    tl_conv_conf c = { .maps = k->maps, .slope = 1, .max = NO_MAX, .train = true, .no_dx = l->in == 3 };
     size_t nx = tl_count(x), ny = tl_count(y),
            nw = (size_t)l->out * (size_t)(l->in / g.groups) * (size_t)(l->k * l->k);
     size_t scratch;
@@ -158,17 +161,16 @@ static void time_conv(const layer *l, tl_shape x, tl_shape y, double ms[KINDS])
     check(tl_dnn_conv_new(a, x, y, g, c, &conv, &scratch));
     void *room = tl_alloc(a, scratch);
     float *w = tl_new(a, float, nw);
-    ms[FORWARD] = TIME(check(tl_dnn_conv_forward(conv, take(nx), w, NULL, take(ny), room)));
+    ms[FORWARD] = TIME(check(tl_dnn_conv_forward(conv, take_map(nx), w, NULL, take_map(ny), room)));
     ms[DATA] =
-        c.no_dx ? 0 : TIME(check(tl_dnn_conv_backward_data(conv, take(ny), w, take(nx), room)));
+        c.no_dx ? 0 : TIME(check(tl_dnn_conv_backward_data(conv, take_map(ny), w, take_map(nx), room)));
     ms[WEIGHTS] =
-        TIME(check(tl_dnn_conv_backward_weights(conv, take(nx), take(ny), w, NULL, room)));
+        TIME(check(tl_dnn_conv_backward_weights(conv, take_map(nx), take_map(ny), w, NULL, room)));
     tl_arena_free(a);
 }
 
 static void time_bn(const layer *l, tl_shape y, float max, double ms[KINDS])
 {
-    const tl_kernels *k = tl_kernel();
     tl_arena *arena = tl_arena_new();
     tl_act act = l->linear ? TL_NO_ACT : (tl_act){ 0, max };
     size_t n = tl_count(y), m = n / (size_t)y.c;
@@ -176,15 +178,15 @@ static void time_bn(const layer *l, tl_shape y, float max, double ms[KINDS])
     float *scratch = tl_new(arena, float, k->bn_scratch(c)), *v[8];
     for (int i = 0; i < 8; i++) v[i] = tl_new(arena, float, c);
     ms[BN_FORWARD] = TIME({
-        float *x = take(n);
+        const tl_map *x = take_map(n);
         k->bn_stats(x, m, c, v[0], v[1], v[2], scratch);
-        k->bn_apply(x, m, c, v[3], v[4], NULL, act, take(n));
+        k->bn_apply(x, m, c, v[3], v[4], NULL, act, take_map(n));
     });
     ms[BN_BACKWARD] = TIME({
-        float *x = take(n);
-        float *dy = take(n);
+        const tl_map *x = take_map(n);
+        const tl_map *dy = take_map(n);
         k->bn_grad_sums(x, dy, m, c, v[3], v[4], act, v[1], v[2], v[5], v[6], scratch);
-        k->bn_grad(x, dy, m, c, v[3], v[4], act, v[1], v[2], v[5], v[6], take(n));
+        k->bn_grad(x, dy, m, c, v[3], v[4], act, v[1], v[2], v[5], v[6], take_map(n));
     });
     tl_arena_free(arena);
 }
@@ -192,14 +194,13 @@ static void time_bn(const layer *l, tl_shape y, float max, double ms[KINDS])
 /* Our own depthwise kernels, beside oneDNN's. */
 static void time_depthwise(const layer *l, tl_shape x, tl_shape y, double ms[KINDS])
 {
-    const tl_kernels *k = tl_kernel();
     tl_arena *a = tl_arena_new();
     size_t nx = tl_count(x), ny = tl_count(y);
     float *w = tl_new(a, float, 9 * x.c), *dw = tl_new(a, float, 9 * x.c);
     float *scratch = tl_new(a, float, k->dw_scratch(x, y));
-    ms[DW] = TIME(k->dw(take(nx), x, y, l->stride, 1, w, NULL, NULL, take(ny), scratch));
-    ms[DW_GRAD] = TIME(
-        k->dw_grad(take(nx), take(ny), x, y, l->stride, 1, w, NULL, NULL, NULL, take(nx), dw, scratch));
+    ms[DW] = TIME(k->dw(take_map(nx), x, y, l->stride, 1, w, NULL, NULL, take_map(ny), scratch));
+    ms[DW_GRAD] =
+        TIME(k->dw_grad(take_map(nx), take_map(ny), x, y, l->stride, 1, w, NULL, NULL, NULL, take_map(nx), dw, scratch));
     tl_arena_free(a);
 }
 
@@ -208,7 +209,6 @@ static bool is_winograd(const layer *l) { return l->k == 3 && l->stride == 1 && 
 /* Our own 3x3 convolutions; the last with filters transformed beforehand, as when inferring. */
 static void time_winograd(tl_shape x, tl_shape y, double ms[KINDS])
 {
-    const tl_kernels *k = tl_kernel();
     tl_arena *a = tl_arena_new();
     const tl_wino c = { .x = x, .y = y, .pad = 1, .threads = omp_get_max_threads() };
     const tl_wino_end end = { .act = TL_NO_ACT };
@@ -229,7 +229,7 @@ static void bench_net(int net, int batch)
 {
     double sum[KINDS] = { 0 };
     printf("%s, batch %d, %s, %s kernels, ms (GB/s)\n", nets[net].name, batch, tl_dnn_version(),
-           tl_kernel()->isa);
+           k->isa);
     for (const layer *l = nets[net].layer; l->k; l++) {
         int out = (l->size + 2 * (l->k / 2) - l->k) / l->stride + 1;
         tl_shape x = { batch, l->in, l->size, l->size }, y = { batch, l->out, out, out };
@@ -243,7 +243,7 @@ static void bench_net(int net, int batch)
         printf("%s %dx%d/%d %4d -> %4d @%3d x%d", l->depthwise ? "dw" : "  ", l->k, l->k, l->stride,
                l->in, l->out, l->size, l->times);
         for (int i = 0; i < (l->depthwise ? KINDS : DW); i++) {
-            printf("  %s %6.2f (%5.1f)", kind[i], ms[i], ms[i] > 0 ? moved[i] * 4e-6 / ms[i] : 0);
+            printf("  %s %6.2f (%5.1f)", kind[i], ms[i], ms[i] > 0 ? moved[i] * 1e-6 * (double)tl_dtype_size(k->maps) / ms[i] : 0);
             sum[i] += ms[i] * l->times;
         }
         for (int i = WINO; is_winograd(l) && i < KINDS; i++) {
@@ -267,7 +267,6 @@ static void print(const char *name, double ms, double floats)
  * picture. */
 static void bench_others(int batch)
 {
-    const tl_kernels *k = tl_kernel();
     const tl_act relu6 = { 0, 6 };
     const tl_shape big = { batch, 96, 112, 112 }, stem = { batch, 64, 112, 112 };
     const tl_shape pooled = { batch, 64, 56, 56 }, last = { batch, 2048, 7, 7 };
@@ -277,17 +276,17 @@ static void bench_others(int batch)
     const int order[3] = { 2, 1, 0 };
     uint8_t *winner = (uint8_t *)take(tl_count(pooled));
     printf("other kernels, batch %d, ms (GB/s)\n", batch);
-    print("relu6 96x112x112", TIME(k->act(take(n), n, relu6, take(n))), 2 * nb);
-    print("  gradient", TIME(k->act_grad(take(n), take(n), n, relu6, take(n))), 3 * nb);
-    print("add 96x112x112", TIME(k->add(take(n), take(n), n, TL_NO_ACT, take(n))), 3 * nb);
+    print("relu6 96x112x112", TIME(k->act(take_map(n), n, relu6, take_map(n))), 2 * nb);
+    print("  gradient", TIME(k->act_grad(take_map(n), take_map(n), n, relu6, take_map(n))), 3 * nb);
+    print("add 96x112x112", TIME(k->add(take_map(n), take_map(n), n, TL_NO_ACT, take_map(n))), 3 * nb);
     print("max pool 3/2 64x112x112",
-          TIME(k->maxpool(take((size_t)ns), stem, pooled, 3, 2, 1, winner, take((size_t)np))),
+          TIME(k->maxpool(take_map((size_t)ns), stem, pooled, 3, 2, 1, winner, take_map((size_t)np))),
           ns + np);
     print("  gradient",
-          TIME(k->maxpool_grad(take((size_t)np), winner, stem, pooled, 3, 2, 1, take((size_t)ns))),
+          TIME(k->maxpool_grad(take_map((size_t)np), winner, stem, pooled, 3, 2, 1, take_map((size_t)ns))),
           ns + np);
-    print("global average 2048x7x7", TIME(k->gap(take((size_t)nl), last, take((size_t)nl))), nl);
-    print("  gradient", TIME(k->gap_grad(take((size_t)nl), last, take((size_t)nl))), nl);
+    print("global average 2048x7x7", TIME(k->gap(take_map((size_t)nl), last, take((size_t)nl))), nl);
+    print("  gradient", TIME(k->gap_grad(take((size_t)nl), last, take_map((size_t)nl))), nl);
     print("SGD, 26M weights",
           TIME(k->sgd(take(weights), take(weights), take(weights), weights, 0, 0.9f, false)),
           5 * nw);
@@ -302,12 +301,19 @@ int main(int argc, char **argv)
 {
     int batch = argc > 2 ? atoi(argv[2]) : 16;
     if (argc > 3) runs = atoi(argv[3]);
+    k = argc > 4 && !strcmp(argv[4], "bf16") ? tl_kernel_bf16() : tl_kernel();
+    if (!k) return fprintf(stderr, "this processor has no instructions for bf16\n"), 1;
     if (runs < 1 || batch < 1) return fprintf(stderr, "BATCH and RUNS: from 1\n"), 2;
     tl_arena *arena = tl_arena_new();
     pool.at = tl_new(arena, float, POOL);
     if (!pool.at) return fprintf(stderr, "%s\n", tl_errmsg()), 1;
-    for (size_t i = 0; i < POOL; i++)
-        pool.at[i] = (float)(i * 2654435761u >> 8 & 0xffff) / 16384 - 1;
+    for (size_t i = 0; i < POOL; i++) { /* ordinary numbers, as floats and as two halves each */
+        const float f = (float)(i * 2654435761u >> 8 & 0xffff) / 16384 - 1;
+        uint32_t bits;
+        memcpy(&bits, &f, sizeof bits);
+        bits = bits >> 16 | (bits & 0xffff0000);
+        memcpy(&pool.at[i], &bits, sizeof bits);
+    }
     for (int i = 0; i < TL_LEN(nets); i++)
         if (argc < 2 || !strcmp(argv[1], nets[i].name)) bench_net(i, batch);
     if (argc < 2 || !strcmp(argv[1], "others")) bench_others(batch);

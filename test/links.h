@@ -10,7 +10,8 @@ typedef void products(const void *shape, void (*term)(void *ctx, size_t y, size_
 typedef struct {
     size_t nx, ny, nw, in, out;   /* numbers in x, y and w; channels of x and y */
     bool read, undo;              /* x is read through a batch norm; dy is */
-    float *x, *dy, *w, *near;     /* near: of y */
+    float *x, *dy, *z, *w, *near; /* z: of undone; near: of y */
+    tl_map *xm, *dym;             /* x and dy as maps */
     tl_bn_read through;
     tl_bn_undo undone;
     float *mean;                  /* of x, near which dx's second sums are taken */
@@ -35,26 +36,33 @@ static inline void term(void *ctx, size_t y, size_t x, size_t w)
     r->dw[w] += r->dy[y] * r->x[x];
 }
 
-/* No z*a + b lies within rounding of where the activation bends. */
-static inline void keep_from_kinks(float *z, size_t n, size_t c, const tl_bn_read *r)
+/* Move what is read at a kink, or within rounding of it. */
+static inline tl_map *map_off_kinks(float *x, size_t n, size_t c, tl_bn_read f)
 {
-    for (size_t i = 0; i < n; i++) {
-        double v = (double)z[i] * (double)r->a[i % c] + (double)r->b[i % c];
-        if (fabs(v) < 1e-3 || fabs(v - (double)r->act.max) < 1e-3) z[i] += 0.01f;
+    for (;;) {
+        tl_map *m = map_of(x, n);
+        size_t moved = 0;
+        for (size_t i = 0; i < n; i++) {
+            double z = (double)x[i] * (double)f.a[i % c] + (double)f.b[i % c];
+            if (fabs(z) >= 1e-3 && fabs(z - (double)f.act.max) >= 1e-3) continue;
+            x[i] *= 1.01f;
+            moved++;
+        }
+        if (!moved) return m;
     }
 }
 
 /* Random numbers, means far from zero. */
 static inline linked linked_new(size_t nx, size_t ny, size_t nw, int in, int out, tl_act act, bool read, bool undo)
 {
-    linked l = { nx, ny, nw, (size_t)in, (size_t)out, read, undo, draw(nx, 9, 11), draw(ny, -1, 1), draw(nw, -1, 1),
-                 draw((size_t)out, -1, 1), .mean = draw((size_t)in, 9, 11) };
-    float *a = draw(l.in, 0.5f, 1.5f), *b = draw(l.in, -12, -8), *z = draw(ny, 9, 11);
-    l.through = (tl_bn_read){ a, b, act };
-    keep_from_kinks(l.x, nx, l.in, &l.through);
-    l.undone = (tl_bn_undo){ z, draw(l.out, 9, 11), draw(l.out, 0.5f, 1), draw(l.out, -1, 1), draw(l.out, -1, 1),
-                             { draw(l.out, 0.5f, 1.5f), draw(l.out, -12, -8), read ? TL_NO_ACT : act } }; /* gated, and not */
-    keep_from_kinks(z, ny, l.out, &l.undone.gate);
+    linked l = { nx, ny, nw, (size_t)in, (size_t)out, read, undo, draw(nx, 9, 11), draw(ny, -1, 1), draw(ny, 9, 11),
+                 draw(nw, -1, 1), draw((size_t)out, -1, 1), .mean = draw((size_t)in, 9, 11) };
+    const tl_bn_read gate = { draw(l.out, 0.5f, 1.5f), draw(l.out, -12, -8), read ? TL_NO_ACT : act }; /* with one, and without */
+    l.through = (tl_bn_read){ draw(l.in, 0.5f, 1.5f), draw(l.in, -12, -8), act };
+    l.xm = map_off_kinks(l.x, nx, l.in, l.through);
+    l.dym = map_of(l.dy, ny);
+    l.undone = (tl_bn_undo){ map_off_kinks(l.z, ny, l.out, gate), draw(l.out, 9, 11), draw(l.out, 0.5f, 1),
+                             draw(l.out, -1, 1), draw(l.out, -1, 1), gate };
     l.y0 = tl_new(arena, double, ny);
     l.dx0 = tl_new(arena, double, nx);
     l.dw0 = tl_new(arena, double, nw);
@@ -72,10 +80,12 @@ static inline void linked_solve(linked *l, products *each, const void *shape)
     }
     for (size_t i = 0; i < l->ny; i++) {
         size_t c = i % l->out;
-        double d = (double)l->undone.z[i] - (double)l->undone.mean[c];
+        double d = (double)l->z[i] - (double)l->undone.mean[c];
         dy[i] = (double)l->dy[i];
-        const double gate = (double)l->undone.z[i] * (double)l->undone.gate.a[c] + (double)l->undone.gate.b[c];
-        if (l->undo) dy[i] = dy[i] * passes_on(gate, l->undone.gate.act) * (double)l->undone.k0[c] + d * (double)l->undone.k1[c] + (double)l->undone.k2[c];
+        const double gate = (double)l->z[i] * (double)l->undone.gate.a[c] + (double)l->undone.gate.b[c];
+        if (!l->undo) continue;
+        dy[i] = dy[i] * passes_on(gate, l->undone.gate.act) * (double)l->undone.k0[c] + d * (double)l->undone.k1[c] +
+                (double)l->undone.k2[c];
     }
     each(shape, term, &(linked_run){ x, dy, l->y0, l->dx0, l->dw0, l->w });
     for (size_t i = 0; i < l->ny; i++) {

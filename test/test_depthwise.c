@@ -34,13 +34,14 @@ static void check(shape v, tl_act act, bool read, bool undo, bool summed)
     const double close = read || undo ? 1e-5 : 1e-6; /* z*a + b cancels a digit: means are far from zero */
     linked_solve(&l, each_product, &v);
     omp_set_num_threads(3); /* the most that SAME_BITS runs on */
-    float *y = room(ny), *dx = room(nx), *dw = room(nw), *scratch = room(k->dw_scratch(v.x, v.y));
-    SAME_BITS(y, ny, k->dw(l.x, v.x, v.y, v.s, v.p, l.w, through, summed ? &sums : NULL, y, scratch));
-    expect("depthwise", y, l.y0, ny, close);
+    tl_map *y = map_room(ny), *dx = map_room(nx);
+    float *dw = room(nw), *scratch = room(k->dw_scratch(v.x, v.y));
+    SAME_BITS(y, ny, k->dw(l.xm, v.x, v.y, v.s, v.p, l.w, through, summed ? &sums : NULL, y, scratch));
+    expect_map("depthwise", y, l.y0, ny, close);
     if (summed) expect_sums("sums of y", &sums, v.x.c, l.sums0);
-    SAME_BITS(dx, nx, k->dw_grad(l.x, l.dy, v.x, v.y, v.s, v.p, l.w, through, &dx_sums, undone, dx, dw, scratch));
-    SAME_BITS(dw, nw, k->dw_grad(l.x, l.dy, v.x, v.y, v.s, v.p, l.w, through, &dx_sums, undone, dx, dw, scratch));
-    expect("depthwise dx", dx, l.dx0, nx, close);
+    SAME_BITS(dx, nx, k->dw_grad(l.xm, l.dym, v.x, v.y, v.s, v.p, l.w, through, &dx_sums, undone, dx, dw, scratch));
+    SAME_BITS(dw, nw, k->dw_grad(l.xm, l.dym, v.x, v.y, v.s, v.p, l.w, through, &dx_sums, undone, dx, dw, scratch));
+    expect_map("depthwise dx", dx, l.dx0, nx, close);
     expect("depthwise dw", dw, l.dw0, nw, 1e-5);
     if (read) expect_sums("sums of dx", &dx_sums, v.x.c, l.dx_sums0);
 }

@@ -1,4 +1,5 @@
-/* test_dnn.c - convolutions against a plain double-precision one. SPDX-License-Identifier: MIT */
+/* test_dnn.c - convolutions, of f32 and of bf16, against a plain double-precision one. SPDX-License-Identifier: MIT */
+#include "kernel.h"
 #include "dnn.h"
 #include "rng.h"
 #include <math.h>
@@ -35,6 +36,28 @@ static float *draw(tl_arena *a, tl_rng *r, size_t n)
     return v;
 }
 
+/* What a map of bf16 holds of v (n), in v. */
+static void round_to_bf16(tl_arena *a, float *v, size_t n)
+{
+    tl_map *m = tl_alloc(a, n * tl_dtype_size(TL_BF16));
+    tl_kernel_bf16()->narrow(v, n, m);
+    tl_kernel_bf16()->widen(m, n, v);
+}
+
+/* v (n) as a map of f; v itself when that is f32. */
+static void *to_map(const fixture *f, float *v, size_t n)
+{
+    if (f->conf.maps == TL_F32) return v;
+    tl_map *m = tl_alloc(f->arena, n * tl_dtype_size(TL_BF16));
+    tl_kernel_bf16()->narrow(v, n, m);
+    return m;
+}
+
+static void from_map(const fixture *f, const void *m, float *v, size_t n)
+{
+    if (f->conf.maps == TL_BF16) tl_kernel_bf16()->widen(m, n, v);
+}
+
 static fixture fixture_new(tl_shape x, int o, tl_conv_geom g, tl_conv_conf conf)
 {
     fixture f = { .arena = tl_arena_new(), .x = x, .g = g, .conf = conf };
@@ -46,6 +69,12 @@ static fixture fixture_new(tl_shape x, int o, tl_conv_geom g, tl_conv_conf conf)
     f.before = draw(f.arena, &r, tl_count(f.y));
     f.ws = draw(f.arena, &r, f.weights);
     f.b = draw(f.arena, &r, (size_t)o);
+    if (conf.maps == TL_BF16) {
+        round_to_bf16(f.arena, f.xs, tl_count(f.x));
+        round_to_bf16(f.arena, f.dy, tl_count(f.y));
+        round_to_bf16(f.arena, f.before, tl_count(f.y));
+        round_to_bf16(f.arena, f.ws, f.weights);
+    }
     f.ys = tl_new(f.arena, float, tl_count(f.y));
     f.dx = tl_new(f.arena, float, tl_count(f.x));
     f.dw = tl_new(f.arena, float, f.weights);
@@ -115,25 +144,25 @@ static void forward(fixture *f)
 {
     memcpy(f->ys, f->before, tl_count(f->y) * sizeof(float));
     const float *b = f->conf.bias ? f->b : NULL;
-    if (tl_dnn_conv_forward(f->conv, f->xs, f->ws, b, f->ys, f->scratch))
-        fail_msg("%s", tl_errmsg());
+    void *x = to_map(f, f->xs, tl_count(f->x)), *y = to_map(f, f->ys, tl_count(f->y));
+    if (tl_dnn_conv_forward(f->conv, x, f->ws, b, y, f->scratch)) fail_msg("%s", tl_errmsg());
+    from_map(f, y, f->ys, tl_count(f->y));
 }
 
 static void backward(fixture *f)
 {
     float *db = f->conf.bias ? f->db : NULL;
-    if (!f->conf.no_dx && tl_dnn_conv_backward_data(f->conv, f->dy, f->ws, f->dx, f->scratch))
-        fail_msg("%s", tl_errmsg());
-    if (!f->conf.no_dw &&
-        tl_dnn_conv_backward_weights(f->conv, f->xs, f->dy, f->dw, db, f->scratch))
-        fail_msg("%s", tl_errmsg());
+    void *x = to_map(f, f->xs, tl_count(f->x)), *dx = to_map(f, f->dx, tl_count(f->x)), *dy = to_map(f, f->dy, tl_count(f->y));
+    if (!f->conf.no_dx && tl_dnn_conv_backward_data(f->conv, dy, f->ws, dx, f->scratch)) fail_msg("%s", tl_errmsg());
+    if (!f->conf.no_dw && tl_dnn_conv_backward_weights(f->conv, x, dy, f->dw, db, f->scratch)) fail_msg("%s", tl_errmsg());
+    from_map(f, dx, f->dx, tl_count(f->x));
 }
 
 static void expect_close(const fixture *f, const char *what, const float *got, const double *want,
                          size_t n)
 {
     double e = error(got, want, n);
-    if (!(e < 1e-5))
+    if (!(e < (f->conf.maps == TL_BF16 ? 1.0 / 200 : 1e-5)))
         fail_msg("%s of " TL_SHAPE_FMT
                  " -> %d channels, k %d stride %d pad %d+%d dilation %d groups %d: "
                  "error %g (%s)",
@@ -141,7 +170,7 @@ static void expect_close(const fixture *f, const char *what, const float *got, c
                  f->g.dilation, f->g.groups, e, tl_dnn_conv_impl(f->conv));
 }
 
-static void check(tl_shape x, int o, tl_conv_geom g, tl_conv_conf conf)
+static void check_maps(tl_shape x, int o, tl_conv_geom g, tl_conv_conf conf)
 {
     fixture f = fixture_new(x, o, g, conf);
     reference(&f);
@@ -154,6 +183,13 @@ static void check(tl_shape x, int o, tl_conv_geom g, tl_conv_conf conf)
         if (!conf.no_dw && conf.bias) expect_close(&f, "bias gradient", f.db, f.db0, (size_t)o);
     }
     tl_arena_free(f.arena);
+}
+
+static void check(tl_shape x, int o, tl_conv_geom g, tl_conv_conf conf)
+{
+    check_maps(x, o, g, conf);
+    conf.maps = TL_BF16;
+    if (tl_kernel_bf16()) check_maps(x, o, g, conf);
 }
 
 /* A fixed quarter of all combinations that make sense and are small enough to multiply out naively.
@@ -343,13 +379,17 @@ static void real_nets_are_fast(void **state)
               { 96, 112, 96, { 3, 2, 1, 0, 1, 96 } },  { 960, 7, 160, { 1, 1, 0, 0, 1, 1 } },
               { 61, 28, 83, { 3, 1, 1, 0, 1, 1 } },    { 2048, 1, 20, { 1, 1, 0, 0, 1, 1 } },
               { 240, 28, 240, { 5, 1, 2, 0, 1, 240 } } };
-    for (int i = 0; i < TL_LEN(t); i++) {
+    const int types = tl_kernel_bf16() ? 2 : 1;
+    for (int i = 0; i < TL_LEN(t) * types; i++) {
         tl_arena *a = tl_arena_new();
-        tl_shape x = { 2, t[i].in, t[i].size, t[i].size };
-        tl_shape y = { 2, t[i].out, out_size(x.h, t[i].g), out_size(x.w, t[i].g) };
+        const int j = i / types;
+        tl_shape x = { 2, t[j].in, t[j].size, t[j].size };
+        tl_shape y = { 2, t[j].out, out_size(x.h, t[j].g), out_size(x.w, t[j].g) };
+        tl_conv_conf c = training;
+        c.maps = i % types ? TL_BF16 : TL_F32;
         tl_dnn_conv *conv;
         size_t scratch;
-        assert_int_equal(tl_dnn_conv_new(a, x, y, t[i].g, training, &conv, &scratch), TL_OK);
+        assert_int_equal(tl_dnn_conv_new(a, x, y, t[j].g, c, &conv, &scratch), TL_OK);
         assert_null(strstr(tl_dnn_conv_impl(conv), "direct"));
         assert_null(strstr(tl_dnn_conv_impl(conv), "ref"));
         tl_arena_free(a);

@@ -25,16 +25,17 @@ static void check(shape s, tl_act act, bool read, bool undo, bool summed)
     const tl_bn_read *through = read ? &l.through : NULL;
     const tl_bn_undo *undone = undo ? &l.undone : NULL;
     tl_sums sums = sums_of(s, false, l.near), dx_sums = sums_of(s, true, l.mean);
-    float *y = room(ny), *dx = room(nx), *dw = room(nw);
+    tl_map *y = map_room(ny), *dx = map_room(nx);
+    float *dw = room(nw);
     linked_solve(&l, each_product, &s);
     omp_set_num_threads(3); /* the most that SAME_BITS runs on */
     float *scratch = room(k->pw_scratch(s.m, s.in, s.out, false)), *back = room(k->pw_scratch(s.m, s.in, s.out, true));
-    SAME_BITS(y, ny, k->pw(l.x, s.m, s.in, s.out, l.w, through, summed ? &sums : NULL, y, scratch));
-    expect("pointwise", y, l.y0, ny, 1e-5);
+    SAME_BITS(y, ny, k->pw(l.xm, s.m, s.in, s.out, l.w, through, summed ? &sums : NULL, y, scratch));
+    expect_map("pointwise", y, l.y0, ny, 1e-5);
     if (summed) expect_sums("sums of y", &sums, s.out, l.sums0);
-    SAME_BITS(dx, nx, k->pw_grad(l.x, l.dy, s.m, s.in, s.out, l.w, through, &dx_sums, undone, dx, dw, back));
-    SAME_BITS(dw, nw, k->pw_grad(l.x, l.dy, s.m, s.in, s.out, l.w, through, &dx_sums, undone, dx, dw, back));
-    expect("pointwise dx", dx, l.dx0, nx, 1e-5);
+    SAME_BITS(dx, nx, k->pw_grad(l.xm, l.dym, s.m, s.in, s.out, l.w, through, &dx_sums, undone, dx, dw, back));
+    SAME_BITS(dw, nw, k->pw_grad(l.xm, l.dym, s.m, s.in, s.out, l.w, through, &dx_sums, undone, dx, dw, back));
+    expect_map("pointwise dx", dx, l.dx0, nx, 1e-5);
     expect("pointwise dw", dw, l.dw0, nw, 1e-5);
     if (read) expect_sums("sums of dx", &dx_sums, s.in, l.dx_sums0);
 }
@@ -55,10 +56,12 @@ static void keeps_nan(void **state)
     (void)state;
     const shape s = { 60, 5, 18 };
     linked l = linked_new(300, 1080, 90, s.in, s.out, (tl_act){ 0, 6 }, true, true);
-    float *y = room(1080), *scratch = room(k->pw_scratch(s.m, s.in, s.out, false));
+    tl_map *y = map_room(1080);
+    float *scratch = room(k->pw_scratch(s.m, s.in, s.out, false));
     l.x[5 * 31] = NAN;
-    k->pw(l.x, s.m, s.in, s.out, l.w, &l.through, NULL, y, scratch);
-    for (size_t i = 0; i < 1080; i++) assert_int_equal(isnan(y[i]), i / 18 == 31);
+    l.xm = map_of(l.x, 300);
+    k->pw(l.xm, s.m, s.in, s.out, l.w, &l.through, NULL, y, scratch);
+    for (size_t i = 0; i < 1080; i++) assert_int_equal(isnan(floats(y, 1080)[i]), i / 18 == 31);
 }
 
 static void dense_gradient(void **state)

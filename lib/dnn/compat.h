@@ -6,7 +6,7 @@
  * same. Private to dnn/. */
 #ifndef TL_DNN_COMPAT_H
 #define TL_DNN_COMPAT_H
-#include "arena.h"
+#include "tensor.h"
 #include <dnnl.h>
 
 #if DNNL_VERSION_MAJOR >= 3
@@ -18,15 +18,16 @@ typedef const dnnl_memory_desc_t *tl_md;
 /* The three computations of a convolution. */
 typedef enum { TL_FORWARD, TL_BACKWARD_DATA, TL_BACKWARD_WEIGHTS, TL_PASSES } tl_conv_pass;
 
-/* What a convolution's primitive descriptor is made from; b NULL: no bias. */
+/* What a convolution's primitive descriptor is made from; dw: the weights' gradient, which has a type of its own; b NULL: no
+ * bias. */
 typedef struct {
     bool        train;
-    tl_md       x, w, b, y;
+    tl_md       x, w, dw, b, y;
     dnnl_dims_t stride, dilation, before, after; /* dilation 0: dense; zeros before and after each axis */
 } tl_conv_desc;
 
-/* An f32 memory descriptor that lives as long as the arena. */
-tl_status tl_md_new(tl_arena *a, int rank, const dnnl_dims_t dims, dnnl_format_tag_t tag, tl_md *out);
+/* A memory descriptor, of TL_F32 or TL_BF16, that lives as long as the arena. */
+tl_status tl_md_new(tl_arena *a, int rank, const dnnl_dims_t dims, tl_dtype type, dnnl_format_tag_t tag, tl_md *out);
 /* hint: the forward descriptor, for the backward passes. */
 dnnl_status_t tl_conv_pd(dnnl_primitive_desc_t *pd, tl_conv_pass pass, const tl_conv_desc *c, dnnl_engine_t e,
                          dnnl_primitive_attr_t attr, dnnl_primitive_desc_t hint);

@@ -1,12 +1,12 @@
 /* dnn.c - convolution through oneDNN. SPDX-License-Identifier: MIT
  *
- * Each of the three passes is a primitive plus, where the kernel wants its own weight layout, a
- * reorder from (or, for the weights' gradient, to) the plain one. The reordered weights lie in the
+ * Each of the three passes is a primitive plus, where the kernel wants its own weight layout or
+ * type, a reorder from (or, for the weights' gradient, to) the plain one in f32. The reordered weights lie in the
  * caller's scratch, before the primitive's own scratchpad: [weights | scratchpad]. Only weights
  * that stay (conf.keep) have memory of their own. Nothing is allocated after tl_dnn_conv_new:
  * memory objects are made once and pointed at each call's arrays.
  *
- * Where oneDNN has nothing but its reference code, the loops of direct.c stand in. Weight gradients are
+ * Where oneDNN has nothing but its reference code, the loops of direct.c stand in; not for bf16. Weight gradients are
  * made in parts (split.c).
  *
  * A 1x1 convolution without stride and padding treats every pixel alike, so N small maps of H x W
@@ -140,7 +140,7 @@ static tl_status weights_new(tl_arena *a, tl_dnn_conv *c, tl_conv_pass which, tl
  */
 static bool usable(const char *impl, const tl_direct *d)
 {
-    if (!strncmp(impl, "ref", 3)) return false;
+    if (!strncmp(impl, "ref", 3)) return d->conf.maps != TL_F32;
     return !strstr(impl, "dw:sse41") || d->x.c % 8 == 0;
 }
 
@@ -196,11 +196,12 @@ static tl_status passes_new(tl_arena *a, tl_dnn_conv *c, tl_shape x, tl_shape y,
                        .before = { g.pad, g.pad },
                        .after = { after, after },
                        .dilation = { g.dilation - 1, g.dilation - 1 } };
-    TL_TRY(tl_md_new(a, 4, xd, dnnl_nhwc, &d.x));
-    TL_TRY(tl_md_new(a, 4, yd, dnnl_nhwc, &d.y));
-    TL_TRY(tl_md_new(a, 1, bd, dnnl_a, &b));
-    TL_TRY(tl_md_new(a, rank, grouped ? gd : wd, grouped ? dnnl_goihw : dnnl_oihw, &plain));
-    TL_TRY(tl_md_new(a, rank, grouped ? gd : wd, dnnl_format_tag_any, &d.w));
+    TL_TRY(tl_md_new(a, 4, xd, c->conf.maps, dnnl_nhwc, &d.x));
+    TL_TRY(tl_md_new(a, 4, yd, c->conf.maps, dnnl_nhwc, &d.y));
+    TL_TRY(tl_md_new(a, 1, bd, TL_F32, dnnl_a, &b));
+    TL_TRY(tl_md_new(a, rank, grouped ? gd : wd, TL_F32, grouped ? dnnl_goihw : dnnl_oihw, &plain));
+    TL_TRY(tl_md_new(a, rank, grouped ? gd : wd, c->conf.maps, dnnl_format_tag_any, &d.w));
+    TL_TRY(tl_md_new(a, rank, grouped ? gd : wd, TL_F32, dnnl_format_tag_any, &d.dw));
     if (c->conf.bias) d.b = b;
     TL_TRY(memory_new(a, c, d.x, &c->x));
     TL_TRY(memory_new(a, c, d.y, &c->y));
@@ -312,8 +313,8 @@ static tl_status wait(tl_dnn_conv *c)
     return TL_OK;
 }
 
-tl_status tl_dnn_conv_forward(tl_dnn_conv *c, const float *x, const float *w, const float *b,
-                              float *y, void *scratch)
+tl_status tl_dnn_conv_forward(tl_dnn_conv *c, const void *x, const float *w, const float *b,
+                              void *y, void *scratch)
 {
     pass *p = &c->pass[TL_FORWARD];
     if (!p->run) return tl_direct_forward(&c->direct, x, w, b, y, scratch), TL_OK;
@@ -327,7 +328,7 @@ tl_status tl_dnn_conv_forward(tl_dnn_conv *c, const float *x, const float *w, co
     return wait(c);
 }
 
-tl_status tl_dnn_conv_backward_data(tl_dnn_conv *c, const float *dy, const float *w, float *dx,
+tl_status tl_dnn_conv_backward_data(tl_dnn_conv *c, const void *dy, const float *w, void *dx,
                                     void *scratch)
 {
     pass *p = &c->pass[TL_BACKWARD_DATA];
@@ -340,7 +341,7 @@ tl_status tl_dnn_conv_backward_data(tl_dnn_conv *c, const float *dy, const float
     return wait(c);
 }
 
-tl_status tl_dnn_conv_backward_weights(tl_dnn_conv *c, const float *x, const float *dy, float *dw,
+tl_status tl_dnn_conv_backward_weights(tl_dnn_conv *c, const void *x, const void *dy, float *dw,
                                        float *db, void *scratch)
 {
     pass *p = &c->pass[TL_BACKWARD_WEIGHTS];

@@ -1,10 +1,10 @@
 /* dnn.h - oneDNN, as little of it as we need. SPDX-License-Identifier: MIT
  *
  * The only directory that includes dnnl.h; builds against oneDNN 2.6 and 3.x (DNNL_VERSION_MAJOR).
- * Maps are plain NHWC. Weights are passed plain (O, I/groups, k, k) and reordered into whatever the
+ * Maps are plain NHWC, f32 or bf16; all else is f32. Weights are passed plain (O, I/groups, k, k) and reordered into whatever the
  * chosen kernel likes (format_tag_any): asking for plain weights too silently picks oneDNN's
- * reference code, 350 times slower. So every primitive's impl_info_str is checked and `ref` never
- * used: the few shapes for which oneDNN has nothing else run on loops of our own (direct.c). */
+ * reference code, 350 times slower. So every primitive's impl_info_str is checked and `ref` not
+ * used: the few shapes for which oneDNN has nothing else run on loops of our own (direct.c), as long as they are f32. */
 #ifndef TL_DNN_H
 #define TL_DNN_H
 #include "tensor.h"
@@ -14,6 +14,7 @@ typedef struct {
 } tl_conv_geom;
 
 typedef struct {
+    tl_dtype maps;     /* of x, y and their gradients: TL_F32 or TL_BF16 */
     bool  bias;        /* add b (O) */
     bool  add;         /* add what y holds beforehand (a residual) */
     float slope, max;  /* then y = min(y > 0 ? y : slope*y, max); slope 1 and max infinite: nothing */
@@ -31,10 +32,10 @@ typedef struct tl_dnn_conv tl_dnn_conv;
  * the same bit for bit at any number of threads. */
 tl_status tl_dnn_conv_new(tl_arena *a, tl_shape x, tl_shape y, tl_conv_geom g, tl_conv_conf c, tl_dnn_conv **out,
                           size_t *scratch);
-tl_status tl_dnn_conv_forward(tl_dnn_conv *c, const float *x, const float *w, const float *b, float *y, void *scratch);
-tl_status tl_dnn_conv_backward_data(tl_dnn_conv *c, const float *dy, const float *w, float *dx, void *scratch);
+tl_status tl_dnn_conv_forward(tl_dnn_conv *c, const void *x, const float *w, const float *b, void *y, void *scratch);
+tl_status tl_dnn_conv_backward_data(tl_dnn_conv *c, const void *dy, const float *w, void *dx, void *scratch);
 /* db NULL without bias. */
-tl_status tl_dnn_conv_backward_weights(tl_dnn_conv *c, const float *x, const float *dy, float *dw, float *db,
+tl_status tl_dnn_conv_backward_weights(tl_dnn_conv *c, const void *x, const void *dy, float *dw, float *db,
                                        void *scratch);
 const char *tl_dnn_conv_impl(const tl_dnn_conv *c); /* names of the kernels in use, for tests and logs */
 

@@ -14,7 +14,7 @@ enum { MOST_PARTS = 32, USUAL_PARTS = 8 };
 struct tl_split {
     int n, pictures;
     tl_dnn_conv **part;         /* n, of nearly as many pictures each */
-    size_t x, y;                /* floats of a picture */
+    size_t x, y;                /* bytes of a picture */
     size_t weights, bias;
     size_t each;                /* bytes of scratch of a part: its own, then its gradients */
 };
@@ -51,8 +51,8 @@ tl_status tl_split_new(tl_arena *a, tl_shape x, tl_shape y, tl_conv_geom g, tl_c
     s->bias = c.bias ? (size_t)y.c : 0;
     s->n = parts(x, y, s->weights);
     s->pictures = x.n;
-    s->x = tl_count(x) / (size_t)x.n;
-    s->y = tl_count(y) / (size_t)y.n;
+    s->x = tl_count(x) / (size_t)x.n * tl_dtype_size(c.maps);
+    s->y = tl_count(y) / (size_t)y.n * tl_dtype_size(c.maps);
     TL_NEW(s->part = tl_new(a, tl_dnn_conv *, s->n));
     c.whole = c.no_dx = true;
     omp_set_num_threads(1); /* a part is prepared for one thread */
@@ -85,7 +85,7 @@ static void sum(const tl_split *s, char *scratch, size_t from, size_t n, float *
     }
 }
 
-tl_status tl_split_run(const tl_split *s, const float *x, const float *dy, float *dw, float *db, char *scratch)
+tl_status tl_split_run(const tl_split *s, const void *x, const void *dy, float *dw, float *db, char *scratch)
 {
     tl_status failed = TL_OK;
     char why[256] = "";
@@ -93,8 +93,9 @@ tl_status tl_split_run(const tl_split *s, const float *x, const float *dy, float
     for (int i = 0; i < s->n; i++) {
         float *own = gradients(s, scratch, i);
         const size_t first = (size_t)first_picture(s, i);
-        tl_status status = tl_dnn_conv_backward_weights(s->part[i], x + first * s->x, dy + first * s->y, own,
-                                                        s->bias ? own + s->weights : NULL, scratch + (size_t)i * s->each);
+        const char *xs = (const char *)x + first * s->x, *dys = (const char *)dy + first * s->y;
+        tl_status status = tl_dnn_conv_backward_weights(s->part[i], xs, dys, own, s->bias ? own + s->weights : NULL,
+                                                        scratch + (size_t)i * s->each);
         if (!status) continue;
 #pragma omp critical
         {

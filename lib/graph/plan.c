@@ -51,10 +51,9 @@ static tl_status shapes(planner *q)
         tl_io *io = &q->p->io[i];
         tl_shape s[TL_MAX_IN];
         tl_dims dims[TL_MAX_PARAM];
-        *io = (tl_io){ .attr = d->attr, .nx = d->nx, .act = TL_NO_ACT, .arena = q->p->arena, .train = q->p->conf.train,
-                       .fixed_stats = d->fixed_stats, .constant = q->p->conf.constant,
-                       .exact = q->p->conf.exact || tl_kernel_is_exact(),
-                       .dist = q->p->conf.dist };
+        *io = (tl_io){ .attr = d->attr, .k = tl_kernel(), .nx = d->nx, .act = TL_NO_ACT, .arena = q->p->arena,
+                       .train = q->p->conf.train, .fixed_stats = d->fixed_stats, .constant = q->p->conf.constant,
+                       .exact = q->p->conf.exact || tl_kernel_is_exact(), .dist = q->p->conf.dist };
         for (int k = 0; k < d->nx; k++) s[k] = io->x[k].s = q->p->io[d->x[k]].y.s;
         TL_TRY(d->op->shape(d->attr, d->nx, s, &io->y.s, dims));
         if (!d->nx) io->y.s.n = q->p->conf.batch;
@@ -336,9 +335,9 @@ static void bind_backward(planner *q, char *base, int i, tl_step *step)
     for (int k = 0; k < d->nx; k++) {
         int r = source(q, i, k);
         if (!io->want_dx[k]) continue;
-        float *sum = (float *)(void *)(base + buf(q, q->dy[r])->offset);
-        io->dx[k].p = q->sum[i][k] < 0 ? sum : (float *)(void *)(base + buf(q, q->sum[i][k])->offset);
-        if (q->sum[i][k] >= 0) step->add[step->nadd++] = (tl_sum){ io->dx[k].f, sum, tl_count(q->p->io[r].y.s) };
+        void *sum = base + buf(q, q->dy[r])->offset;
+        io->dx[k].p = q->sum[i][k] < 0 ? sum : base + buf(q, q->sum[i][k])->offset;
+        if (q->sum[i][k] >= 0) step->add[step->nadd++] = (tl_sum){ io->dx[k].m, sum, tl_count(q->p->io[r].y.s) };
     }
 }
 

@@ -3,7 +3,7 @@
 #define TL_PLAN_H
 #include "graph.h"
 
-typedef struct tl_sum { const float *from; float *to; size_t n; } tl_sum; /* to += from */
+typedef struct tl_sum { const tl_map *from; tl_map *to; size_t n; } tl_sum; /* to += from */
 /* One node's backward, then the gradients that go to values which already have one. After it so many floats of the
  * plan's `grads`, from the front, are final. */
 typedef struct tl_step { int node, nadd; tl_sum add[TL_MAX_IN]; size_t grads; } tl_step;

@@ -2,7 +2,9 @@
  *
  * simd/NAME.c is plain C, compiled once per instruction set (baseline, AVX2, AVX-512); tl_kernel()
  * returns the table for this processor (environment TLC_ISA=base|avx2|avx512 lowers it).
- * Maps are NHWC seen as m rows (m = N*H*W) of c channels. Work is split over OpenMP threads, the
+ * Maps are NHWC seen as m rows (m = N*H*W) of c channels. They are f32, or in the table of tl_kernel_bf16() bf16, made of
+ * the same sources; whatever else a kernel is given is f32, and so is all arithmetic: numbers of maps are widened when read
+ * and rounded to nearest when written. Work is split over OpenMP threads, the
  * pool oneDNN uses as well. Every sum has a fixed order: fixed chunks of rows, added up in chunk
  * order, so results are the same bit for bit at any number of threads. */
 #ifndef TL_KERNEL_H
@@ -18,8 +20,8 @@ static inline bool tl_act_on(tl_act a) { return a.slope != 1.0f || a.max < __bui
  * Between a convolution that wrote z and one that reads act(z*a + b), a batch norm's work is done while the numbers are in
  * registers anyway: the first sums z as it writes, the second normalizes as it reads; backward likewise. */
 typedef struct { const float *a, *b; tl_act act; } tl_bn_read;              /* reads z as act(z*a + b) */
-typedef struct { const float *z, *mean, *k0, *k1, *k2; tl_bn_read gate; } tl_bn_undo; /* reads g, where the activation of gate passes
-                                                                             * it, as g*k0 + (z - mean)*k1 + k2; no gate: TL_NO_ACT */
+/* Reads g, where the activation of gate passes it, as g*k0 + (z - mean)*k1 + k2; no gate: TL_NO_ACT. */
+typedef struct { const tl_map *z; const float *mean, *k0, *k1, *k2; tl_bn_read gate; } tl_bn_undo;
 /* Sums over a map's pixels for each of c channels, in parts, which are added up in order: at is parts x 2 x c.
  * Forward: of d = z - near and d*d; backward: of g and g * (z - near). */
 typedef struct { float *at; int parts; const float *near; } tl_sums;
@@ -48,73 +50,79 @@ enum { TL_WEIGHT_BITS = 22 }; /* of a resampling weight's fraction: 32, less 8 o
 
 typedef struct tl_kernels {
     const char *isa;
+    tl_dtype maps; /* what tl_map is: TL_F32 or TL_BF16 */
 
     /* ---- Batch norm; scratch of bn_scratch(c) floats where asked. x, y, dy, dx: m x c ---- */
     size_t (*bn_scratch)(int c);
     /* Mean and biased variance of each channel, in one pass, shifted by `near` (c; any estimate of
      * the mean) so that a mean far from zero does not cancel the variance away. */
-    void (*bn_stats)(const float *x, size_t m, int c, const float *near, float *mean, float *var, float *scratch);
+    void (*bn_stats)(const tl_map *x, size_t m, int c, const float *near, float *mean, float *var, float *scratch);
     /* y = act(x * a + b); add != NULL: y = act(x * a + b + add). y may be x. */
-    void (*bn_apply)(const float *x, size_t m, int c, const float *a, const float *b, const float *add, tl_act act, float *y);
+    void (*bn_apply)(const tl_map *x, size_t m, int c, const float *a, const float *b, const tl_map *add, tl_act act, tl_map *y);
     /* With z = x*a + b (a = gamma*rstd, b = beta - mean*a) and g = dy where act passes z, scaled by slope
      * below zero: dbeta = sum g; dgamma = sum g * (x - mean) * rstd. */
-    void (*bn_grad_sums)(const float *x, const float *dy, size_t m, int c, const float *a, const float *b, tl_act act,
+    void (*bn_grad_sums)(const tl_map *x, const tl_map *dy, size_t m, int c, const float *a, const float *b, tl_act act,
                          const float *mean, const float *rstd, float *dgamma, float *dbeta, float *scratch);
     /* dx = a * (g - k1 - (x - mean) * rstd * k2) with k1 = dbeta/m, k2 = dgamma/m; fixed statistics: k1 = k2 = 0
      * (pass NULL). dx may be dy. */
-    void (*bn_grad)(const float *x, const float *dy, size_t m, int c, const float *a, const float *b, tl_act act,
-                    const float *mean, const float *rstd, const float *k1, const float *k2, float *dx);
+    void (*bn_grad)(const tl_map *x, const tl_map *dy, size_t m, int c, const float *a, const float *b, tl_act act,
+                    const float *mean, const float *rstd, const float *k1, const float *k2, tl_map *dx);
 
     /* The parts of sums added up: total (2 x c). */
     void (*sums_total)(const tl_sums *sums, int c, double *total);
 
+    /* ---- Maps to and from f32 ---- */
+    void (*narrow)(const float *x, size_t n, tl_map *y);
+    void (*widen)(const tl_map *x, size_t n, float *y);
+
     /* ---- Elementwise, n elements ---- */
-    void (*act)(const float *x, size_t n, tl_act act, float *y);                       /* y may be x */
-    void (*act_grad)(const float *y, const float *dy, size_t n, tl_act act, float *dx); /* from the output y; dx may be dy */
-    void (*add)(const float *a, const float *b, size_t n, tl_act act, float *y);       /* y may be a or b */
-    void (*sub)(const float *a, const float *b, size_t n, float *y);                   /* a - b; y may be a or b */
-    void (*accumulate)(const float *x, size_t n, float *y);                            /* y += x */
+    void (*act)(const tl_map *x, size_t n, tl_act act, tl_map *y);                      /* y may be x */
+    void (*act_grad)(const tl_map *y, const tl_map *dy, size_t n, tl_act act, tl_map *dx); /* from the output y; dx may be dy */
+    void (*add)(const tl_map *a, const tl_map *b, size_t n, tl_act act, tl_map *y);     /* y may be a or b */
+    void (*sub)(const float *a, const float *b, size_t n, float *y);                    /* a - b; y may be a or b */
+    void (*accumulate)(const tl_map *x, size_t n, tl_map *y);                           /* y += x */
+    void (*drop)(const tl_map *x, const float *by, size_t n, size_t each, tl_map *y);   /* y[i] = x[i] * by[i / each]; y may be x */
     void (*scale)(float *x, size_t n, float by);
     double (*sum_squares)(const float *x, size_t n);
 
     /* ---- Sigmoid s(x) = 1 / (1 + exp(-x)) and swish x * s(x); in all of them the result may be an argument ---- */
-    void (*sigmoid)(const float *x, size_t n, float *y);
-    void (*sigmoid_grad)(const float *y, const float *dy, size_t n, float *dx);        /* from the output */
-    void (*swish)(const float *x, size_t n, float *y);
-    void (*swish_grad)(const float *x, const float *dy, size_t n, float *dx);          /* from the input */
+    void (*sigmoid)(const tl_map *x, size_t n, tl_map *y);
+    void (*sigmoid_grad)(const tl_map *y, const tl_map *dy, size_t n, tl_map *dx);      /* from the output */
+    void (*swish)(const tl_map *x, size_t n, tl_map *y);
+    void (*swish_grad)(const tl_map *x, const tl_map *dy, size_t n, tl_map *dx);        /* from the input */
 
     /* ---- Products; x, y, dy: N,H,W,C  s, ds: N,1,1,C ---- */
-    void (*mul)(const float *a, const float *b, size_t n, float *y);                   /* y may be a or b */
-    void (*gate)(const float *x, const float *s, tl_shape xs, float *y);               /* y = x * s; y may be x */
-    void (*gate_grad)(const float *x, const float *dy, tl_shape xs, float *ds);        /* ds = sum over H,W of x * dy */
+    void (*mul)(const tl_map *a, const tl_map *b, size_t n, tl_map *y);                 /* y may be a or b */
+    void (*gate)(const tl_map *x, const float *s, tl_shape xs, tl_map *y);              /* y = x * s; y may be x */
+    void (*gate_grad)(const tl_map *x, const tl_map *dy, tl_shape xs, float *ds);       /* ds = sum over H,W of x * dy */
 
     /* ---- Pooling; windows k x k (k at most 15), step s, p zeros before each border; x: N,H,W,C  y: N,OH,OW,C. winner is
      * the tap, row by row, that gave the largest; k*k: the padding did, which loses every tie. ---- */
-    void (*maxpool)(const float *x, tl_shape xs, tl_shape ys, int k, int s, int p, uint8_t *winner, float *y); /* winner (count(ys)) or NULL */
-    void (*maxpool_grad)(const float *dy, const uint8_t *winner, tl_shape xs, tl_shape ys, int k, int s, int p, float *dx);
-    void (*avgpool)(const float *x, tl_shape xs, tl_shape ys, int k, int s, int p, float *y);       /* divides by k*k, zeros counted */
-    void (*avgpool_grad)(const float *dy, tl_shape xs, tl_shape ys, int k, int s, int p, float *dx);
-    void (*gap)(const float *x, tl_shape xs, float *y);                                             /* y: N,1,1,C */
-    void (*gap_grad)(const float *dy, tl_shape xs, float *dx);
+    void (*maxpool)(const tl_map *x, tl_shape xs, tl_shape ys, int k, int s, int p, uint8_t *winner, tl_map *y); /* winner (count(ys)) or NULL */
+    void (*maxpool_grad)(const tl_map *dy, const uint8_t *winner, tl_shape xs, tl_shape ys, int k, int s, int p, tl_map *dx);
+    void (*avgpool)(const tl_map *x, tl_shape xs, tl_shape ys, int k, int s, int p, tl_map *y); /* divides by k*k, zeros counted */
+    void (*avgpool_grad)(const tl_map *dy, tl_shape xs, tl_shape ys, int k, int s, int p, tl_map *dx);
+    void (*gap)(const tl_map *x, tl_shape xs, float *y);                                /* y: N,1,1,C */
+    void (*gap_grad)(const float *dy, tl_shape xs, tl_map *dx);
 
     /* ---- 3x3 depthwise convolution in training, stride 1 or 2, p zeros before each border (after it, as many as ys
      * asks for); w: C,1,3,3; scratch of dw_scratch floats. For the shapes of tl_dw_fits faster than oneDNN, above all
      * backward, which makes dx and dw (both whole) in one pass. read, undo and sums (TL_DW_PARTS of them) as below. ---- */
     size_t (*dw_scratch)(tl_shape xs, tl_shape ys);
-    void (*dw)(const float *x, tl_shape xs, tl_shape ys, int s, int p, const float *w, const tl_bn_read *read,
-               const tl_sums *sums, float *y, float *scratch);
-    void (*dw_grad)(const float *x, const float *dy, tl_shape xs, tl_shape ys, int s, int p, const float *w,
-                    const tl_bn_read *read, const tl_sums *sums, const tl_bn_undo *undo, float *dx, float *dw, float *scratch);
+    void (*dw)(const tl_map *x, tl_shape xs, tl_shape ys, int s, int p, const float *w, const tl_bn_read *read,
+               const tl_sums *sums, tl_map *y, float *scratch);
+    void (*dw_grad)(const tl_map *x, const tl_map *dy, tl_shape xs, tl_shape ys, int s, int p, const float *w,
+                    const tl_bn_read *read, const tl_sums *sums, const tl_bn_undo *undo, tl_map *dx, float *dw, float *scratch);
 
     /* ---- 1x1 convolution in training: x m x in, y m x out, w out x in. `read`: x is read through it, and dx, then the gradient
      * of what was read, is gated by its activation. `undo`: dy is read through it. `sums`: of y, or, with read, of dx; pw_parts
      * of them. Each may be NULL. scratch of pw_scratch floats. ---- */
     size_t (*pw_parts)(size_t m, int in, int out, bool grad);
     size_t (*pw_scratch)(size_t m, int in, int out, bool grad);
-    void (*pw)(const float *x, size_t m, int in, int out, const float *w, const tl_bn_read *read, const tl_sums *sums, float *y,
+    void (*pw)(const tl_map *x, size_t m, int in, int out, const float *w, const tl_bn_read *read, const tl_sums *sums, tl_map *y,
                float *scratch);
-    void (*pw_grad)(const float *x, const float *dy, size_t m, int in, int out, const float *w, const tl_bn_read *read,
-                    const tl_sums *sums, const tl_bn_undo *undo, float *dx, float *dw, float *scratch);
+    void (*pw_grad)(const tl_map *x, const tl_map *dy, size_t m, int in, int out, const float *w, const tl_bn_read *read,
+                    const tl_sums *sums, const tl_bn_undo *undo, tl_map *dx, float *dw, float *scratch);
 
     /* dw (out x in) = dy' * x of a dense layer, x: m x in, dy: m x out, m small; db (out): sums of dy's columns, or NULL. */
     void (*dense_grad)(const float *x, const float *dy, size_t m, int in, int out, float *dw, float *db);
@@ -157,8 +165,8 @@ static inline bool tl_dw_fits(int k, int stride, int dilation, int groups, int i
 
 /* Every member, for declaring and filling the tables. */
 #define TL_KERNELS(X) \
-    X(bn_scratch) X(bn_stats) X(bn_apply) X(bn_grad_sums) X(bn_grad) X(sums_total) \
-    X(act) X(act_grad) X(add) X(sub) X(accumulate) X(scale) X(sum_squares) \
+    X(bn_scratch) X(bn_stats) X(bn_apply) X(bn_grad_sums) X(bn_grad) X(sums_total) X(narrow) X(widen) \
+    X(act) X(act_grad) X(add) X(sub) X(accumulate) X(drop) X(scale) X(sum_squares) \
     X(sigmoid) X(sigmoid_grad) X(swish) X(swish_grad) X(mul) X(gate) X(gate_grad) \
     X(maxpool) X(maxpool_grad) X(avgpool) X(avgpool_grad) X(gap) X(gap_grad) \
     X(dw_scratch) X(dw) X(dw_grad) X(pw_parts) X(pw_scratch) X(pw) X(pw_grad) X(dense_grad) \
@@ -170,5 +178,6 @@ void tl_kernel_exact(bool on);
 bool tl_kernel_is_exact(void);
 
 const tl_kernels *tl_kernel(void);
-const tl_kernels *tl_kernel_for(const char *isa); /* NULL: not on this processor */
+const tl_kernels *tl_kernel_bf16(void);           /* NULL: this processor has no instructions for bf16, or TLC_ISA says so */
+const tl_kernels *tl_kernel_for(const char *isa); /* bf16 as well; NULL: not on this processor */
 #endif

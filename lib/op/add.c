@@ -4,21 +4,21 @@
 
 static tl_status forward(tl_io *io)
 {
-    tl_kernel()->add(io->x[0].f, io->x[1].f, tl_count(io->y.s), io->act, io->y.f);
+    io->k->add(io->x[0].m, io->x[1].m, tl_count(io->y.s), io->act, io->y.m);
     return TL_OK;
 }
 
 static tl_status backward(tl_io *io)
 {
     size_t n = tl_count(io->y.s);
-    const float *g = io->dy.f; /* the gradient that both inputs get */
+    const tl_map *g = io->dy.m; /* the gradient that both inputs get */
     if (tl_act_on(io->act)) {
-        float *to = io->dx[0].p ? io->dx[0].f : io->dx[1].f;
-        if (to) tl_kernel()->act_grad(io->y.f, io->dy.f, n, io->act, to);
+        tl_map *to = io->dx[0].p ? io->dx[0].m : io->dx[1].m;
+        if (to) io->k->act_grad(io->y.m, io->dy.m, n, io->act, to);
         g = to;
     }
     for (int k = 0; k < 2; k++)
-        if (io->dx[k].p && io->dx[k].f != g) memcpy(io->dx[k].f, g, n * sizeof *g);
+        if (io->dx[k].p && io->dx[k].m != g) memcpy(io->dx[k].p, g, n * tl_dtype_size(io->y.t));
     return TL_OK;
 }
 

@@ -20,14 +20,14 @@ static tl_status shape(const void *attr, int nx, const tl_shape *x, tl_shape *y,
 static tl_status forward(tl_io *io)
 {
     const tl_avgpool *a = io->attr;
-    tl_kernel()->avgpool(io->x[0].f, io->x[0].s, io->y.s, a->k, a->stride, a->pad, io->y.f);
+    io->k->avgpool(io->x[0].m, io->x[0].s, io->y.s, a->k, a->stride, a->pad, io->y.m);
     return TL_OK;
 }
 
 static tl_status backward(tl_io *io)
 {
     const tl_avgpool *a = io->attr;
-    if (io->dx[0].p) tl_kernel()->avgpool_grad(io->dy.f, io->x[0].s, io->y.s, a->k, a->stride, a->pad, io->dx[0].f);
+    if (io->dx[0].p) io->k->avgpool_grad(io->dy.m, io->x[0].s, io->y.s, a->k, a->stride, a->pad, io->dx[0].m);
     return TL_OK;
 }
 

@@ -46,7 +46,7 @@ static tl_status setup(tl_io *io)
     io->state = s;
     if (io->link) io->link->sums.near = io->p[MEAN].w;
     if (io->link) io->link->grad_sums.near = s->mean;
-    io->scratch_bytes = tl_kernel()->bn_scratch(io->y.s.c) * sizeof(float);
+    io->scratch_bytes = io->k->bn_scratch(io->y.s.c) * sizeof(float);
     return TL_OK;
 }
 
@@ -69,10 +69,10 @@ static void statistics(const tl_io *io, state *s, size_t m)
     const int c = io->y.s.c;
     const float *near = io->p[MEAN].w;
     if (!io->link || !io->link->summed) {
-        tl_kernel()->bn_stats(io->x[0].f, m, c, near, s->mean, s->var, io->scratch);
+        io->k->bn_stats(io->x[0].m, m, c, near, s->mean, s->var, io->scratch);
         return;
     }
-    tl_kernel()->sums_total(&io->link->sums, c, s->total);
+    io->k->sums_total(&io->link->sums, c, s->total);
     for (int k = 0; k < c; k++) {
         double d = s->total[k] / (double)m, v = s->total[c + k] / (double)m - d * d;
         s->mean[k] = (float)((double)near[k] + d);
@@ -122,7 +122,7 @@ static tl_status forward(tl_io *io)
     }
     if (io->link && io->link->through) io->link->read = (tl_bn_read){ s->a, s->b, io->act };
     else
-        tl_kernel()->bn_apply(io->x[0].f, m, c, s->a, s->b, NULL, io->act, io->y.f);
+        io->k->bn_apply(io->x[0].m, m, c, s->a, s->b, NULL, io->act, io->y.m);
     if (batch_stats(io)) move_running(io, s, m);
     return TL_OK;
 }
@@ -131,10 +131,10 @@ static void gradients(const tl_io *io, state *s, size_t m, float *dgamma, float 
 {
     const int c = io->y.s.c;
     if (!io->link || !io->link->through) {
-        tl_kernel()->bn_grad_sums(io->x[0].f, io->dy.f, m, c, s->a, s->b, io->act, s->mean, s->rstd, dgamma, dbeta, io->scratch);
+        io->k->bn_grad_sums(io->x[0].m, io->dy.m, m, c, s->a, s->b, io->act, s->mean, s->rstd, dgamma, dbeta, io->scratch);
         return;
     }
-    tl_kernel()->sums_total(&io->link->grad_sums, c, s->total);
+    io->k->sums_total(&io->link->grad_sums, c, s->total);
     for (int k = 0; k < c; k++) {
         dbeta[k] = (float)s->total[k];
         dgamma[k] = (float)(s->total[c + k] * (double)s->rstd[k]);
@@ -172,11 +172,11 @@ static tl_status backward(tl_io *io)
     }
     const tl_act act = io->link && io->link->through ? TL_NO_ACT : io->act; /* who reads through it has gated dy */
     if (io->link && io->link->undone) {
-        io->link->undo = (tl_bn_undo){ io->x[0].f, s->mean, s->a, s->u1, s->u2, { s->a, s->b, act } };
+        io->link->undo = (tl_bn_undo){ io->x[0].m, s->mean, s->a, s->u1, s->u2, { s->a, s->b, act } };
         return TL_OK;
     }
-    tl_kernel()->bn_grad(io->x[0].f, io->dy.f, m, c, s->a, s->b, act, s->mean, s->rstd, batch ? s->k1 : NULL,
-                         batch ? s->k2 : NULL, io->dx[0].f);
+    io->k->bn_grad(io->x[0].m, io->dy.m, m, c, s->a, s->b, act, s->mean, s->rstd, batch ? s->k1 : NULL,
+                   batch ? s->k2 : NULL, io->dx[0].m);
     return TL_OK;
 }
 

@@ -16,23 +16,24 @@ static tl_status shape(const void *attr, int nx, const tl_shape *x, tl_shape *y,
 /* In N,H,W,C a pixel of y is a pixel of each input in turn; copy (or pick apart) pixel by pixel. */
 static tl_status forward(tl_io *io)
 {
-    int yc = io->y.s.c, at = 0;
-    size_t m = tl_count(io->y.s) / (size_t)yc;
-    for (int k = 0; k < io->nx; at += io->x[k++].s.c) {
-        size_t c = (size_t)io->x[k].s.c;
-        for (size_t i = 0; i < m; i++) memcpy(io->y.f + i * (size_t)yc + (size_t)at, io->x[k].f + i * c, c * sizeof(float));
+    const size_t number = tl_dtype_size(io->y.t), pixel = (size_t)io->y.s.c * number, m = tl_count(io->y.s) * number / pixel;
+    uint8_t *to = io->y.u8;
+    for (int k = 0; k < io->nx; k++) {
+        const size_t part = (size_t)io->x[k].s.c * number;
+        for (size_t i = 0; i < m; i++) memcpy(to + i * pixel, io->x[k].u8 + i * part, part);
+        to += part;
     }
     return TL_OK;
 }
 
 static tl_status backward(tl_io *io)
 {
-    int yc = io->y.s.c, at = 0;
-    size_t m = tl_count(io->y.s) / (size_t)yc;
-    for (int k = 0; k < io->nx; at += io->x[k++].s.c) {
-        size_t c = (size_t)io->x[k].s.c;
-        if (!io->dx[k].p) continue;
-        for (size_t i = 0; i < m; i++) memcpy(io->dx[k].f + i * c, io->dy.f + i * (size_t)yc + (size_t)at, c * sizeof(float));
+    const size_t number = tl_dtype_size(io->y.t), pixel = (size_t)io->y.s.c * number, m = tl_count(io->y.s) * number / pixel;
+    const uint8_t *from = io->dy.u8;
+    for (int k = 0; k < io->nx; k++) {
+        const size_t part = (size_t)io->x[k].s.c * number;
+        for (size_t i = 0; io->dx[k].p && i < m; i++) memcpy(io->dx[k].u8 + i * part, from + i * pixel, part);
+        from += part;
     }
     return TL_OK;
 }

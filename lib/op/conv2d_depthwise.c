@@ -12,23 +12,23 @@ static bool fits(const tl_io *io)
 
 static tl_status setup(tl_io *io)
 {
-    io->scratch_bytes = tl_kernel()->dw_scratch(io->x[0].s, io->y.s) * sizeof(float);
+    io->scratch_bytes = io->k->dw_scratch(io->x[0].s, io->y.s) * sizeof(float);
     return tl_link_sums(io, TL_DW_PARTS, TL_DW_PARTS);
 }
 
 static tl_status forward(tl_io *io)
 {
     const tl_conv2d *a = io->attr;
-    tl_kernel()->dw(io->x[0].f, io->x[0].s, io->y.s, a->stride, a->pad, io->p[0].w, tl_link_read(io), tl_link_sums_out(io),
-                    io->y.f, io->scratch);
+    io->k->dw(io->x[0].m, io->x[0].s, io->y.s, a->stride, a->pad, io->p[0].w, tl_link_read(io), tl_link_sums_out(io),
+                    io->y.m, io->scratch);
     return TL_OK;
 }
 
 static tl_status backward(tl_io *io)
 {
     const tl_conv2d *a = io->attr;
-    tl_kernel()->dw_grad(io->x[0].f, io->dy.f, io->x[0].s, io->y.s, a->stride, a->pad, io->p[0].w, tl_link_read(io),
-                         tl_link_sums_in(io), tl_link_undo(io), io->dx[0].f, io->p[0].g, io->scratch);
+    io->k->dw_grad(io->x[0].m, io->dy.m, io->x[0].s, io->y.s, a->stride, a->pad, io->p[0].w, tl_link_read(io),
+                         tl_link_sums_in(io), tl_link_undo(io), io->dx[0].m, io->p[0].g, io->scratch);
     return TL_OK;
 }
 

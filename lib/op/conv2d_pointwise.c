@@ -20,22 +20,22 @@ static tl_status setup(tl_io *io)
 {
     const size_t m = pixels(io);
     const int in = io->x[0].s.c, out = io->y.s.c;
-    const size_t forward = tl_kernel()->pw_scratch(m, in, out, false), backward = tl_kernel()->pw_scratch(m, in, out, true);
+    const size_t forward = io->k->pw_scratch(m, in, out, false), backward = io->k->pw_scratch(m, in, out, true);
     io->scratch_bytes = (forward > backward ? forward : backward) * sizeof(float);
-    return tl_link_sums(io, (int)tl_kernel()->pw_parts(m, in, out, false), (int)tl_kernel()->pw_parts(m, in, out, true));
+    return tl_link_sums(io, (int)io->k->pw_parts(m, in, out, false), (int)io->k->pw_parts(m, in, out, true));
 }
 
 static tl_status forward(tl_io *io)
 {
-    tl_kernel()->pw(io->x[0].f, pixels(io), io->x[0].s.c, io->y.s.c, io->p[0].w, tl_link_read(io), tl_link_sums_out(io),
-                    io->y.f, io->scratch);
+    io->k->pw(io->x[0].m, pixels(io), io->x[0].s.c, io->y.s.c, io->p[0].w, tl_link_read(io), tl_link_sums_out(io),
+                    io->y.m, io->scratch);
     return TL_OK;
 }
 
 static tl_status backward(tl_io *io)
 {
-    tl_kernel()->pw_grad(io->x[0].f, io->dy.f, pixels(io), io->x[0].s.c, io->y.s.c, io->p[0].w, tl_link_read(io),
-                         tl_link_sums_in(io), tl_link_undo(io), io->dx[0].f, io->p[0].g, io->scratch);
+    io->k->pw_grad(io->x[0].m, io->dy.m, pixels(io), io->x[0].s.c, io->y.s.c, io->p[0].w, tl_link_read(io),
+                         tl_link_sums_in(io), tl_link_undo(io), io->dx[0].m, io->p[0].g, io->scratch);
     return TL_OK;
 }
 

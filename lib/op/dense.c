@@ -37,7 +37,7 @@ static tl_status forward(tl_io *io)
 static tl_status backward(tl_io *io)
 {
     const tl_shape x = io->x[0].s;
-    if (io->p[0].g) tl_kernel()->dense_grad(io->x[0].f, io->dy.f, (size_t)x.n, x.c, io->y.s.c, io->p[0].g, io->p[1].g);
+    if (io->p[0].g) io->k->dense_grad(io->x[0].f, io->dy.f, (size_t)x.n, x.c, io->y.s.c, io->p[0].g, io->p[1].g);
     if (io->dx[0].p) TL_TRY(tl_dnn_conv_backward_data(io->state, io->dy.f, io->p[0].w, io->dx[0].f, io->scratch));
     return TL_OK;
 }

@@ -16,24 +16,35 @@ static const tl_field fields[] = {
     TL_F_END,
 };
 
-/* y = x * keep for forward, dx = dy * keep for backward, with the same draws. */
-static void drop(const tl_io *io, const float *from, float *to)
+/* Values that fall or stay together. */
+static size_t together(const tl_io *io)
 {
-    const tl_dropout *a = io->attr;
-    size_t n = tl_count(io->y.s), together = a->whole ? n / (size_t)io->y.s.n : 1;
-    tl_rng r = tl_rng_at(io->seed, 0, 0, 0);
-    float scale = 1.0f / (1.0f - a->rate);
-    for (size_t i = 0; i < n; i += together) {
-        bool falls = tl_uniform(&r) < a->rate;
-        for (size_t j = i; j < i + together; j++) to[j] = falls ? 0 : from[j] * scale;
-    }
+    return ((const tl_dropout *)io->attr)->whole ? tl_count(io->y.s) / (size_t)io->y.s.n : 1;
 }
 
-static tl_status forward(tl_io *io) { drop(io, io->x[0].f, io->y.f); return TL_OK; }
+static tl_status setup(tl_io *io)
+{
+    io->scratch_bytes = tl_count(io->y.s) / together(io) * sizeof(float);
+    return TL_OK;
+}
+
+/* y = x * keep for forward, dx = dy * keep for backward, with the same draws. */
+static void drop(const tl_io *io, const tl_map *from, tl_map *to)
+{
+    const tl_dropout *a = io->attr;
+    const size_t n = tl_count(io->y.s), each = together(io);
+    const float scale = 1.0f / (1.0f - a->rate);
+    float *keep = io->scratch;
+    tl_rng r = tl_rng_at(io->seed, 0, 0, 0);
+    for (size_t i = 0; i < n / each; i++) keep[i] = tl_uniform(&r) < a->rate ? 0 : scale;
+    io->k->drop(from, keep, n, each, to);
+}
+
+static tl_status forward(tl_io *io) { drop(io, io->x[0].m, io->y.m); return TL_OK; }
 
 static tl_status backward(tl_io *io)
 {
-    if (io->dx[0].p) drop(io, io->dy.f, io->dx[0].f);
+    if (io->dx[0].p) drop(io, io->dy.m, io->dx[0].m);
     return TL_OK;
 }
 
@@ -64,6 +75,6 @@ static tl_status onnx_in(const tl_onnx_view *v, void *attr, const tl_onnx_tensor
 const tl_op tl_op_dropout = {
     .name = "dropout", .brief = "random zeros in training", .min_in = 1, .max_in = 1, .field = fields,
     .attr_size = sizeof(tl_dropout), .y_in_x = true, .dx_in_dy = true, .passes_when_inferring = true,
-    .shape = tl_shape_same, .forward = forward, .backward = backward, .flow = tl_flow_same, .int8 = TL_INT8_SAME_SCALE,
+    .shape = tl_shape_same, .setup = setup, .forward = forward, .backward = backward, .flow = tl_flow_same, .int8 = TL_INT8_SAME_SCALE,
     .onnx = { "Dropout" }, .onnx_out = onnx_out, .onnx_in = onnx_in,
 };

@@ -17,11 +17,11 @@ static tl_status shape(const void *attr, int nx, const tl_shape *x, tl_shape *y,
     return TL_OK;
 }
 
-static tl_status forward(tl_io *io) { tl_kernel()->gap(io->x[0].f, io->x[0].s, io->y.f); return TL_OK; }
+static tl_status forward(tl_io *io) { io->k->gap(io->x[0].m, io->x[0].s, io->y.f); return TL_OK; }
 
 static tl_status backward(tl_io *io)
 {
-    if (io->dx[0].p) tl_kernel()->gap_grad(io->dy.f, io->x[0].s, io->dx[0].f);
+    if (io->dx[0].p) io->k->gap_grad(io->dy.f, io->x[0].s, io->dx[0].m);
     return TL_OK;
 }
 

@@ -31,14 +31,14 @@ static tl_status setup(tl_io *io)
 static tl_status forward(tl_io *io)
 {
     const tl_maxpool *a = io->attr;
-    tl_kernel()->maxpool(io->x[0].f, io->x[0].s, io->y.s, a->k, a->stride, a->pad, io->state, io->y.f);
+    io->k->maxpool(io->x[0].m, io->x[0].s, io->y.s, a->k, a->stride, a->pad, io->state, io->y.m);
     return TL_OK;
 }
 
 static tl_status backward(tl_io *io)
 {
     const tl_maxpool *a = io->attr;
-    if (io->dx[0].p) tl_kernel()->maxpool_grad(io->dy.f, io->state, io->x[0].s, io->y.s, a->k, a->stride, a->pad, io->dx[0].f);
+    if (io->dx[0].p) io->k->maxpool_grad(io->dy.m, io->state, io->x[0].s, io->y.s, a->k, a->stride, a->pad, io->dx[0].m);
     return TL_OK;
 }
 

@@ -32,9 +32,9 @@ static tl_status forward(tl_io *io)
 {
     size_t n = tl_count(io->x[0].s);
     sums *q = io->state;
-    tl_kernel()->sub(io->x[0].f, io->x[1].f, n, io->scratch);
-    q->s = tl_kernel()->sum_squares(io->scratch, n);
-    q->t = tl_kernel()->sum_squares(io->x[1].f, n) + 1e-12; /* a target of zeros */
+    io->k->sub(io->x[0].f, io->x[1].f, n, io->scratch);
+    q->s = io->k->sum_squares(io->scratch, n);
+    q->t = io->k->sum_squares(io->x[1].f, n) + 1e-12; /* a target of zeros */
     io->y.f[0] = (float)((double)((const tl_mse *)io->attr)->weight * q->s / q->t);
     return TL_OK;
 }
@@ -46,8 +46,8 @@ static tl_status backward(tl_io *io)
     double by = 2 * (double)((const tl_mse *)io->attr)->weight * (double)io->dy.f[0] / q->t;
     float *dx = io->dx[0].f, *dt = io->dx[1].f;
     if (dx) {
-        tl_kernel()->sub(io->x[0].f, io->x[1].f, n, dx);
-        tl_kernel()->scale(dx, n, (float)by);
+        io->k->sub(io->x[0].f, io->x[1].f, n, dx);
+        io->k->scale(dx, n, (float)by);
     }
     for (size_t i = 0; dt && i < n; i++) {
         double x = (double)io->x[0].f[i], t = (double)io->x[1].f[i];

@@ -26,8 +26,8 @@ static tl_status forward(tl_io *io)
 {
     const tl_shape xs[2] = { io->x[0].s, io->x[1].s };
     int map = map_of(xs);
-    if (gated(xs[0], xs[1])) tl_kernel()->gate(io->x[map].f, io->x[!map].f, io->y.s, io->y.f);
-    else tl_kernel()->mul(io->x[0].f, io->x[1].f, tl_count(io->y.s), io->y.f);
+    if (gated(xs[0], xs[1])) io->k->gate(io->x[map].m, io->x[!map].f, io->y.s, io->y.m);
+    else io->k->mul(io->x[0].m, io->x[1].m, tl_count(io->y.s), io->y.m);
     return TL_OK;
 }
 
@@ -35,11 +35,11 @@ static tl_status backward(tl_io *io)
 {
     const tl_shape xs[2] = { io->x[0].s, io->x[1].s };
     for (int k = 0; k < 2; k++) {
-        const float *other = io->x[!k].f;
+        const tl_tensor other = io->x[!k];
         if (!io->dx[k].p) continue;
-        if (!gated(xs[0], xs[1])) tl_kernel()->mul(io->dy.f, other, tl_count(io->y.s), io->dx[k].f);
-        else if (k == map_of(xs)) tl_kernel()->gate(io->dy.f, other, io->y.s, io->dx[k].f);
-        else tl_kernel()->gate_grad(other, io->dy.f, io->y.s, io->dx[k].f);
+        if (!gated(xs[0], xs[1])) io->k->mul(io->dy.m, other.m, tl_count(io->y.s), io->dx[k].m);
+        else if (k == map_of(xs)) io->k->gate(io->dy.m, other.f, io->y.s, io->dx[k].m);
+        else io->k->gate_grad(other.m, io->dy.m, io->y.s, io->dx[k].f);
     }
     return TL_OK;
 }

@@ -82,6 +82,7 @@ typedef struct tl_op_kernel {
 /* Everything an operation sees while it runs. */
 typedef struct tl_io {
     const void *attr;
+    const tl_kernels *k;            /* our kernels, those for the type that this node's maps have */
     int         nx;
     tl_tensor   x[TL_MAX_IN], y;
     tl_tensor   dx[TL_MAX_IN], dy;  /* dx[i].p NULL: nobody needs it */

@@ -16,13 +16,13 @@ static tl_act is_act(const void *attr)
 
 static tl_status forward(tl_io *io)
 {
-    tl_kernel()->act(io->x[0].f, tl_count(io->y.s), is_act(io->attr), io->y.f);
+    io->k->act(io->x[0].m, tl_count(io->y.s), is_act(io->attr), io->y.m);
     return TL_OK;
 }
 
 static tl_status backward(tl_io *io)
 {
-    if (io->dx[0].p) tl_kernel()->act_grad(io->y.f, io->dy.f, tl_count(io->y.s), is_act(io->attr), io->dx[0].f);
+    if (io->dx[0].p) io->k->act_grad(io->y.m, io->dy.m, tl_count(io->y.s), is_act(io->attr), io->dx[0].m);
     return TL_OK;
 }
 

@@ -3,14 +3,14 @@
 
 static tl_status forward(tl_io *io)
 {
-    tl_kernel()->sigmoid(io->x[0].f, tl_count(io->y.s), io->y.f);
+    io->k->sigmoid(io->x[0].m, tl_count(io->y.s), io->y.m);
     return TL_OK;
 }
 
 /* From the output: dy/dx = y * (1 - y). */
 static tl_status backward(tl_io *io)
 {
-    if (io->dx[0].p) tl_kernel()->sigmoid_grad(io->y.f, io->dy.f, tl_count(io->y.s), io->dx[0].f);
+    if (io->dx[0].p) io->k->sigmoid_grad(io->y.m, io->dy.m, tl_count(io->y.s), io->dx[0].m);
     return TL_OK;
 }
 

@@ -6,13 +6,13 @@
 
 static tl_status forward(tl_io *io)
 {
-    tl_kernel()->swish(io->x[0].f, tl_count(io->y.s), io->y.f);
+    io->k->swish(io->x[0].m, tl_count(io->y.s), io->y.m);
     return TL_OK;
 }
 
 static tl_status backward(tl_io *io)
 {
-    if (io->dx[0].p) tl_kernel()->swish_grad(io->x[0].f, io->dy.f, tl_count(io->y.s), io->dx[0].f);
+    if (io->dx[0].p) io->k->swish_grad(io->x[0].m, io->dy.m, tl_count(io->y.s), io->dx[0].m);
     return TL_OK;
 }
 

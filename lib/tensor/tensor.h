@@ -10,10 +10,12 @@
 
 typedef enum { TL_F32, TL_BF16, TL_F16, TL_S8, TL_U8, TL_S32 } tl_dtype;
 typedef struct { int n, c, h, w; } tl_shape;
+/* A number of a map that may be f32 or bf16: only the kernels for the one or the other look into it (kernel.h). */
+typedef struct tl_map tl_map;
 typedef struct {
     tl_shape s;
     tl_dtype t;
-    union { void *p; float *f; uint8_t *u8; int8_t *s8; int32_t *s32; uint16_t *h; };
+    union { void *p; tl_map *m; float *f; uint8_t *u8; int8_t *s8; int32_t *s32; uint16_t *h; };
 } tl_tensor;
 
 static inline size_t tl_count(tl_shape s) { return (size_t)s.n * (size_t)s.c * (size_t)s.h * (size_t)s.w; }

@@ -40,17 +40,17 @@ static void fold(const float *sums, size_t m, size_t c, size_t channel, double o
 
 /* ---- Forward ---- */
 
-static void sum_line(const float *x, const float *near, float *s, float *q, size_t n)
+static void sum_line(const tl_map *x, const float *near, float *s, float *q, size_t n)
 {
 #pragma omp simd
     for (size_t i = 0; i < n; i++) {
-        float d = x[i] - near[i];
+        float d = widened(x[i]) - near[i];
         s[i] += d;
         q[i] += d * d;
     }
 }
 
-void TL_SIMD(bn_stats)(const float *x, size_t m, int channels, const float *near, float *mean,
+void TL_SIMD(bn_stats)(const tl_map *x, size_t m, int channels, const float *near, float *mean,
                        float *var, float *scratch)
 {
     const size_t c = (size_t)channels, len = line_len(c), n_parts = parts(m);
@@ -72,22 +72,23 @@ void TL_SIMD(bn_stats)(const float *x, size_t m, int channels, const float *near
     }
 }
 
-static void apply_line(const float *x, const float *a, const float *b, tl_act act, float *y,
+static void apply_line(const tl_map *x, const float *a, const float *b, tl_act act, tl_map *y,
                        size_t n)
 {
 #pragma omp simd
-    for (size_t i = 0; i < n; i++) y[i] = activate(x[i] * a[i] + b[i], act);
+    for (size_t i = 0; i < n; i++) y[i] = rounded(activate(widened(x[i]) * a[i] + b[i], act));
 }
 
-static void apply_add_line(const float *x, const float *a, const float *b, const float *add,
-                           tl_act act, float *y, size_t n)
+static void apply_add_line(const tl_map *x, const float *a, const float *b, const tl_map *add,
+                           tl_act act, tl_map *y, size_t n)
 {
 #pragma omp simd
-    for (size_t i = 0; i < n; i++) y[i] = activate(x[i] * a[i] + b[i] + add[i], act);
+    for (size_t i = 0; i < n; i++)
+        y[i] = rounded(activate(widened(x[i]) * a[i] + b[i] + widened(add[i]), act));
 }
 
-void TL_SIMD(bn_apply)(const float *x, size_t m, int channels, const float *a, const float *b,
-                       const float *add, tl_act act, float *y)
+void TL_SIMD(bn_apply)(const tl_map *x, size_t m, int channels, const float *a, const float *b,
+                       const tl_map *add, tl_act act, tl_map *y)
 {
     const size_t c = (size_t)channels, len = line_len(c), total = m * c;
     float room[2][LINE_MAX];
@@ -103,18 +104,18 @@ void TL_SIMD(bn_apply)(const float *x, size_t m, int channels, const float *a, c
 
 /* ---- Backward ---- */
 
-static void grad_sum_line(const float *x, const float *dy, const float *a, const float *b,
+static void grad_sum_line(const tl_map *x, const tl_map *dy, const float *a, const float *b,
                           const float *mean, tl_act act, float *s, float *q, size_t n)
 {
 #pragma omp simd
     for (size_t i = 0; i < n; i++) {
-        float g = gate(x[i] * a[i] + b[i], dy[i], act);
+        const float v = widened(x[i]), g = gate(v * a[i] + b[i], widened(dy[i]), act);
         s[i] += g;
-        q[i] += g * (x[i] - mean[i]);
+        q[i] += g * (v - mean[i]);
     }
 }
 
-void TL_SIMD(bn_grad_sums)(const float *x, const float *dy, size_t m, int channels, const float *a,
+void TL_SIMD(bn_grad_sums)(const tl_map *x, const tl_map *dy, size_t m, int channels, const float *a,
                            const float *b, tl_act act, const float *mean, const float *rstd,
                            float *dgamma, float *dbeta, float *scratch)
 {
@@ -143,30 +144,31 @@ typedef struct {
     tl_act act;
 } grad_line;
 
-static void grad_line_fixed(const grad_line *l, const float *x, const float *dy, float *dx,
+static void grad_line_fixed(const grad_line *l, const tl_map *x, const tl_map *dy, tl_map *dx,
                             size_t n)
 {
     const float *a = l->a, *b = l->b;
     const tl_act act = l->act;
 #pragma omp simd
-    for (size_t i = 0; i < n; i++) dx[i] = a[i] * gate(x[i] * a[i] + b[i], dy[i], act);
+    for (size_t i = 0; i < n; i++)
+        dx[i] = rounded(a[i] * gate(widened(x[i]) * a[i] + b[i], widened(dy[i]), act));
 }
 
-static void grad_line_batch(const grad_line *l, const float *x, const float *dy, float *dx,
+static void grad_line_batch(const grad_line *l, const tl_map *x, const tl_map *dy, tl_map *dx,
                             size_t n)
 {
     const float *a = l->a, *b = l->b, *mean = l->mean, *rstd = l->rstd, *k1 = l->k1, *k2 = l->k2;
     const tl_act act = l->act;
 #pragma omp simd
     for (size_t i = 0; i < n; i++) {
-        float g = gate(x[i] * a[i] + b[i], dy[i], act);
-        dx[i] = a[i] * (g - k1[i] - (x[i] - mean[i]) * rstd[i] * k2[i]);
+        const float v = widened(x[i]), g = gate(v * a[i] + b[i], widened(dy[i]), act);
+        dx[i] = rounded(a[i] * (g - k1[i] - (v - mean[i]) * rstd[i] * k2[i]));
     }
 }
 
-void TL_SIMD(bn_grad)(const float *x, const float *dy, size_t m, int channels, const float *a,
+void TL_SIMD(bn_grad)(const tl_map *x, const tl_map *dy, size_t m, int channels, const float *a,
                       const float *b, tl_act act, const float *mean, const float *rstd,
-                      const float *k1, const float *k2, float *dx)
+                      const float *k1, const float *k2, tl_map *dx)
 {
     const size_t c = (size_t)channels, len = line_len(c), total = m * c;
     float room[6][LINE_MAX];

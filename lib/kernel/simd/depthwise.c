@@ -11,9 +11,9 @@
  * beyond the map; pixels whose window crosses the left or right border, and gradients at stride 2,
  * gather the taps that exist.
  *
- * What several windows reach (x in forward, dy in backward) is read through a batch norm once, row
- * by row, into a ring of three rows; sums are made of what is written while it is in registers. Rows are cut into TL_DW_PARTS chunks, each taken by one thread; what
- * is summed per chunk is added in order. */
+ * What several windows reach (x in forward, dy in backward) is read through a batch norm, or widened from bf16, once, row
+ * by row, into a ring of three rows; sums are made of what is written while it is in registers. Rows are cut into
+ * TL_DW_PARTS chunks, each taken by one thread; what is summed per chunk is added in order. */
 #include "through.h"
 #include <omp.h>
 
@@ -35,9 +35,9 @@ typedef struct {
     bool past;   /* and whether they go past the caches */
 } wish;
 
-/* A map read row by row: as it is, or through a batch norm into the ring `at`. */
+/* A map read row by row: as it is, if that is floats, or into the ring `at`, through a batch norm or not. */
 typedef struct {
-    const float *map;
+    const tl_map *map;
     tl_shape s;
     const tl_bn_read *read;
     const tl_bn_undo *undo;
@@ -105,14 +105,16 @@ static const float *row_of(const problem *p, rows *m, int n, int h)
 {
     if (h < 0 || h >= m->s.h) return p->zeros;
     const size_t w = (size_t)m->s.w, row = (size_t)n * (size_t)m->s.h + (size_t)h, slot = row % RING;
-    const float *from = m->map + row * w * p->c;
+    const tl_map *from = m->map + row * w * p->c;
     float *to = m->at + slot * ring_row(m->s);
-    if (!m->read && !m->undo) return from;
+    if (!m->read && !m->undo && floats_of(from)) return floats_of(from);
     if (m->held[slot] == row + 1) return to;
     m->held[slot] = row + 1;
     if (m->read) read_rows(from, w, p->c, *m->read, to, p->c);
-    else
+    else if (m->undo)
         undo_rows(from, m->undo->z + row * w * p->c, w, p->c, *m->undo, to, p->c);
+    else
+        copy_rows(from, 1, w * p->c, to, 0);
     return to;
 }
 
@@ -135,7 +137,7 @@ INLINE void sum_vectors(wish want, const vec *y, int n, size_t i, size_t c)
 
 /* n neighboring pixels at y, whose windows begin at row[0..2]. */
 INLINE void forward_tile(const int n, const int s, const float *const row[3], const float *w,
-                         size_t c, wish want, float *y)
+                         size_t c, wish want, tl_map *y)
 {
     for (size_t i = 0; i < c; i += TL_VEC, w += TAPS * TL_VEC) {
         vec sum[TILE] = { { 0 } };
@@ -157,18 +159,18 @@ INLINE void forward_tile(const int n, const int s, const float *const row[3], co
                 }
             }
 #pragma GCC unroll 4
-        for (int q = 0; q < n; q++) write(y + (size_t)q * c + i, sum[q], c - i, want.past);
+        for (int q = 0; q < n; q++) write_map(y + (size_t)q * c + i, sum[q], c - i, want.past);
         if (want.part) sum_vectors(want, sum, n, i, c);
     }
 }
 
-static void forward_pixel(const window *v, const float *w, size_t c, wish want, float *y)
+static void forward_pixel(const window *v, const float *w, size_t c, wish want, tl_map *y)
 {
     for (size_t i = 0; i < c; i += TL_VEC, w += TAPS * TL_VEC) {
         vec sum = { 0 };
         for (int t = 0; t < v->n; t++)
             sum += load(v->at[t] + i, c - i) * at(w + v->tap[t] * TL_VEC);
-        write(y + i, sum, c - i, want.past);
+        write_map(y + i, sum, c - i, want.past);
         if (want.part) sum_vectors(want, &sum, 1, i, c);
     }
 }
@@ -189,14 +191,14 @@ static window sources(const problem *p, const float *const row[3], int v)
 }
 
 INLINE void forward_row(const problem *p, const int s, rows *x, int n, int h, wish want,
-                        float *y)
+                        tl_map *y)
 {
     const float *row[3], *from[3];
     for (int k = 0; k < 3; k++) row[k] = row_of(p, x, n, h * s - p->pad + k);
     for (int v = 0; v < p->y.w;) {
         int first = v * s - p->pad, fit = first < 0 ? 0 : (p->x.w - first - 3) / s + 1;
         for (int k = 0; k < 3; k++) from[k] = row[k] + (first < 0 ? 0 : (size_t)first * p->c);
-        float *to = y + (size_t)v * p->c;
+        tl_map *to = y + (size_t)v * p->c;
         if (first >= 0 && fit >= TILE && v + TILE <= p->y.w) {
             forward_tile(TILE, s, from, p->w, p->c, want, to);
             v += TILE;
@@ -207,8 +209,8 @@ INLINE void forward_row(const problem *p, const int s, rows *x, int n, int h, wi
     }
 }
 
-void TL_SIMD(dw)(const float *x, tl_shape xs, tl_shape ys, int stride, int pad, const float *w,
-                 const tl_bn_read *read, const tl_sums *sums, float *y, float *scratch)
+void TL_SIMD(dw)(const tl_map *x, tl_shape xs, tl_shape ys, int stride, int pad, const float *w,
+                 const tl_bn_read *read, const tl_sums *sums, tl_map *y, float *scratch)
 {
     const problem p = prepare(xs, ys, stride, pad, w, scratch);
     const size_t count = (size_t)ys.n * (size_t)ys.h, len = (size_t)ys.w * p.c;
@@ -229,10 +231,10 @@ void TL_SIMD(dw)(const float *x, tl_shape xs, tl_shape ys, int stride, int pad, 
 /* ---- Backward ---- */
 
 /* Channels i.. of n pixels: what was read of x, and the gradient's gate, where there is a wish. */
-INLINE void read_pixels(const int n, const float *x, size_t i, size_t c, wish want, vec *xs)
+INLINE void read_pixels(const int n, const tl_map *x, size_t i, size_t c, wish want, vec *xs)
 {
 #pragma GCC unroll 4
-    for (int q = 0; q < n; q++) xs[q] = load(x + (size_t)q * c + i, c - i);
+    for (int q = 0; q < n; q++) xs[q] = load_map(x + (size_t)q * c + i, c - i);
     if (!want.part) return;
     const vec a = load(want.read.a + i, c - i), b = load(want.read.b + i, c - i);
 #pragma GCC unroll 4
@@ -240,7 +242,7 @@ INLINE void read_pixels(const int n, const float *x, size_t i, size_t c, wish wa
 }
 
 /* The activation passes g where it passed the same sign and less than its maximum. */
-INLINE void write_pixels(const int n, const float *x, const vec *xs, size_t i, size_t c, wish want, vec *g, float *dx)
+INLINE void write_pixels(const int n, const tl_map *x, const vec *xs, size_t i, size_t c, wish want, vec *g, tl_map *dx)
 {
     if (want.part) {
         const vec near = load(want.near + i, c - i);
@@ -249,19 +251,19 @@ INLINE void write_pixels(const int n, const float *x, const vec *xs, size_t i, s
         for (int q = 0; q < n; q++) {
             g[q] = gate_vec(xs[q], g[q], want.read.act);
             s += g[q];
-            t += g[q] * (load(x + (size_t)q * c + i, c - i) - near);
+            t += g[q] * (load_map(x + (size_t)q * c + i, c - i) - near);
         }
         store(want.part + i, s, c - i);
         store(want.part + c + i, t, c - i);
     }
 #pragma GCC unroll 4
-    for (int q = 0; q < n; q++) write(dx + (size_t)q * c + i, g[q], c - i, want.past);
+    for (int q = 0; q < n; q++) write_map(dx + (size_t)q * c + i, g[q], c - i, want.past);
 }
 
 /* n neighboring pixels of x and dx at stride 1; dy's pixels whose windows hold them begin at
  * g[0..2], one row for each k. */
-INLINE void backward_tile(const int n, const float *const g[3], const float *x, const float *w,
-                          size_t c, wish want, float *dx, float *dw)
+INLINE void backward_tile(const int n, const float *const g[3], const tl_map *x, const float *w,
+                          size_t c, wish want, tl_map *dx, float *dw)
 {
     for (size_t i = 0; i < c; i += TL_VEC, w += TAPS * TL_VEC, dw += TAPS * TL_VEC) {
         vec sum[TILE] = { { 0 } }, xs[TILE];
@@ -295,8 +297,8 @@ INLINE void backward_tile(const int n, const float *const g[3], const float *x, 
     }
 }
 
-static void backward_pixel(const window *v, const float *x, const float *w, size_t c, wish want,
-                           float *dx, float *dw)
+static void backward_pixel(const window *v, const tl_map *x, const float *w, size_t c, wish want,
+                           tl_map *dx, float *dw)
 {
     for (size_t i = 0; i < c; i += TL_VEC, w += TAPS * TL_VEC, dw += TAPS * TL_VEC) {
         vec sum = { 0 }, xs;
@@ -330,8 +332,8 @@ static window targets(const problem *p, const float *const row[3], int v)
 }
 
 /* One row of dx, and what it adds to dw (packed). */
-static void backward_row(const problem *p, const float *x, rows *dy, int n, int h, wish want,
-                         float *dx, float *dw)
+static void backward_row(const problem *p, const tl_map *x, rows *dy, int n, int h, wish want,
+                         tl_map *dx, float *dw)
 {
     const float *row[3], *from[3];
     for (int k = 0; k < 3; k++) {
@@ -358,8 +360,8 @@ static void accumulate(const float *x, size_t n, float *y)
     for (size_t i = 0; i < n; i++) y[i] += x[i];
 }
 
-void TL_SIMD(dw_grad)(const float *x, const float *dy, tl_shape xs, tl_shape ys, int stride, int pad,
-                      const float *w, const tl_bn_read *read, const tl_sums *sums, const tl_bn_undo *undo, float *dx,
+void TL_SIMD(dw_grad)(const tl_map *x, const tl_map *dy, tl_shape xs, tl_shape ys, int stride, int pad,
+                      const float *w, const tl_bn_read *read, const tl_sums *sums, const tl_bn_undo *undo, tl_map *dx,
                       float *dw, float *scratch)
 {
     const problem p = prepare(xs, ys, stride, pad, w, scratch);

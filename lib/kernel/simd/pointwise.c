@@ -61,12 +61,6 @@ static void pack_backward(const float *w, size_t in, size_t out, float *to)
         }
 }
 
-static void copy_rows(const float *x, size_t n, size_t c, float *to, size_t ld)
-{
-    for (size_t r = 0; r < n; r++, x += c, to += ld)
-        for (size_t i = 0; i < c; i += TL_VEC) put(to + i, load(x + i, c - i));
-}
-
 /* ---- A panel of columns of a block of rows ---- */
 
 /* Rows that the next block needs are asked for while this one is computed: a few lines with each tile. */
@@ -76,9 +70,9 @@ typedef struct {
     size_t step; /* lines of each stream with a tile */
 } ahead;
 
-static void ask(ahead *f, int stream, const float *rows, size_t floats, size_t tiles)
+static void ask(ahead *f, int stream, const tl_map *rows, size_t numbers, size_t tiles)
 {
-    const size_t lines = (floats * sizeof *rows + 63) / 64;
+    const size_t lines = (numbers * sizeof *rows + 63) / 64;
     f->at[stream] = (const char *)rows;
     f->end[stream] = f->at[stream] + lines * 64;
     if (lines / tiles + 1 > f->step) f->step = lines / tiles + 1;
@@ -92,7 +86,7 @@ INLINE void fetch(ahead *f)
 
 /* What becomes of the products besides being stored, and what was summed. */
 typedef struct {
-    const float *z;          /* the input of the batch norm that gates them, c floats a row; NULL: none */
+    const tl_map *z;         /* the input of the batch norm that gates them, c numbers a row; NULL: none */
     const tl_bn_read *read;
     const tl_sums *sums;     /* NULL: none */
     float *part;             /* this part's 2 x c sums */
@@ -104,7 +98,7 @@ typedef struct {
 /* The same for one panel: vectors of n channels. */
 typedef struct {
     size_t n;
-    const float *z;
+    const tl_map *z;
     bool gated, summed, past;
     tl_act act;
     vec a[2], b[2], near[2], s[2], q[2];
@@ -138,7 +132,7 @@ static void keep_sums(const finish *f, const edge *e, size_t column)
     }
 }
 
-INLINE void tile(const int rows, const int nv, size_t depth, const float *a, size_t lda, const float *b, float *y, size_t c,
+INLINE void tile(const int rows, const int nv, size_t depth, const float *a, size_t lda, const float *b, tl_map *y, size_t c,
                  edge *e)
 {
     vec sum[MR][2] = { { { 0 } } };
@@ -152,7 +146,7 @@ INLINE void tile(const int rows, const int nv, size_t depth, const float *a, siz
         for (int r = 0; r < rows; r++) {
             vec v = sum[r][j];
             if (e->gated) {
-                vec z = load(e->z + (size_t)r * c + j * TL_VEC, n);
+                vec z = load_map(e->z + (size_t)r * c + j * TL_VEC, n);
                 v = gate_vec(z * a_z + b_z, v, e->act);
                 s[r % 2] += v;
                 q[r % 2] += v * (z - near);
@@ -161,7 +155,7 @@ INLINE void tile(const int rows, const int nv, size_t depth, const float *a, siz
                 s[r % 2] += d;
                 q[r % 2] += d * d;
             }
-            write(y + (size_t)r * c + j * TL_VEC, v, n, e->past);
+            write_map(y + (size_t)r * c + j * TL_VEC, v, n, e->past);
         }
         e->s[j] = s[0] + s[1];
         e->q[j] = q[0] + q[1];
@@ -170,12 +164,12 @@ INLINE void tile(const int rows, const int nv, size_t depth, const float *a, siz
 }
 
 /* y (m x c) of columns column.. of a block = a (m x depth) * panel. Few heights of tiles: what finishes them is long. */
-static void panel(size_t m, size_t depth, const float *a, size_t lda, const float *b, size_t column, float *y, const finish *f)
+static void panel(size_t m, size_t depth, const float *a, size_t lda, const float *b, size_t column, tl_map *y, const finish *f)
 {
     edge e = edge_of(f, column);
     for (size_t r = 0, rows; r < m; r += rows) {
         const float *from = a + r * lda;
-        float *to = y + r * f->c + column;
+        tl_map *to = y + r * f->c + column;
         rows = m - r >= MR ? MR : m - r >= MR / 2 ? MR / 2 : m - r >= 2 ? 2 : 1;
         fetch(f->next);
 #define CASE(R) \
@@ -195,6 +189,20 @@ static void panel(size_t m, size_t depth, const float *a, size_t lda, const floa
 size_t TL_SIMD(pw_parts)(size_t m, int in, int out, bool grad)
 {
     return grad ? grad_parts(m, (size_t)in, (size_t)out) : forward_parts(m);
+}
+
+/* A block of n rows as floats, *ld apart: where they lie, if they are that already and need not be `even`, whole vectors apart;
+ * otherwise at `to`, through a batch norm or not. */
+static const float *block_of(const tl_map *x, size_t n, size_t c, const tl_bn_read *read, bool even, float *to, size_t *ld)
+{
+    const size_t whole = round_up(c, TL_VEC);
+    *ld = c;
+    if (!read && floats_of(x) && !(even && whole != c)) return floats_of(x);
+    *ld = whole;
+    if (read) read_rows(x, n, c, *read, to, whole);
+    else
+        copy_rows(x, n, c, to, whole);
+    return to;
 }
 
 /* Of one thread: a block of x, and backward one of dy. */
@@ -219,10 +227,10 @@ static finish finish_part(size_t c, const tl_sums *sums, size_t part, bool past,
     return f;
 }
 
-void TL_SIMD(pw)(const float *x, size_t m, int in, int out, const float *w, const tl_bn_read *read, const tl_sums *sums,
-                 float *y, float *scratch)
+void TL_SIMD(pw)(const tl_map *x, size_t m, int in, int out, const float *w, const tl_bn_read *read, const tl_sums *sums,
+                 tl_map *y, float *scratch)
 {
-    const size_t c = (size_t)in, o = (size_t)out, parts = forward_parts(m), most = block_rows(c, o), ld = round_up(c, TL_VEC);
+    const size_t c = (size_t)in, o = (size_t)out, parts = forward_parts(m), most = block_rows(c, o);
     const bool past = goes_past(y, m * o, o);
     float *panels = scratch, *blocks = scratch + round_up(packed(c, o), 16);
     pack_forward(w, c, o, panels);
@@ -232,13 +240,11 @@ void TL_SIMD(pw)(const float *x, size_t m, int in, int out, const float *w, cons
         ahead next = { 0 };
         const finish f = finish_part(o, sums, p, past, &next);
         const size_t end = first_row(m, p + 1, parts);
-        for (size_t r = first_row(m, p, parts), n; r < end; r += n) {
+        for (size_t r = first_row(m, p, parts), n, ld; r < end; r += n) {
             n = least(most, end - r);
-            const float *a = x + r * c;
-            ask(&next, 0, a + n * c, least(most, end - r - n) * c, tiles(n, o));
-            if (read) read_rows(a, n, c, *read, block, ld);
-            for (size_t k = 0; k < o; k += NR)
-                panel(n, c, read ? block : a, read ? ld : c, panels + k * c, k, y + r * o, &f);
+            ask(&next, 0, x + (r + n) * c, least(most, end - r - n) * c, tiles(n, o));
+            const float *rows = block_of(x + r * c, n, c, read, false, block, &ld);
+            for (size_t k = 0; k < o; k += NR) panel(n, c, rows, ld, panels + k * c, k, y + r * o, &f);
         }
     }
 }
@@ -289,11 +295,10 @@ static void sum_parts(const float *from, size_t parts, size_t out, size_t in, si
         }
 }
 
-void TL_SIMD(pw_grad)(const float *x, const float *dy, size_t m, int in, int out, const float *w, const tl_bn_read *read,
-                      const tl_sums *sums, const tl_bn_undo *undo, float *dx, float *dw, float *scratch)
+void TL_SIMD(pw_grad)(const tl_map *x, const tl_map *dy, size_t m, int in, int out, const float *w, const tl_bn_read *read,
+                      const tl_sums *sums, const tl_bn_undo *undo, tl_map *dx, float *dw, float *scratch)
 {
-    const size_t c = (size_t)in, o = (size_t)out, parts = grad_parts(m, c, o), most = block_rows(c, o);
-    const size_t ldx = round_up(c, TL_VEC), ldy = undo ? round_up(o, TL_VEC) : o;
+    const size_t c = (size_t)in, o = (size_t)out, parts = grad_parts(m, c, o), most = block_rows(c, o), ldx = round_up(c, TL_VEC);
     const bool past = goes_past(dx, m * c, c);
     float *panels = scratch, *dws = panels + round_up(packed(o, c), 16), *blocks = dws + parts * o * ldx;
     pack_backward(w, c, o, panels);
@@ -305,18 +310,16 @@ void TL_SIMD(pw_grad)(const float *x, const float *dy, size_t m, int in, int out
         finish f = finish_part(c, read ? sums : NULL, p, past, &next);
         const size_t end = first_row(m, p + 1, parts);
         memset(own, 0, o * ldx * sizeof *own);
-        for (size_t r = first_row(m, p, parts), n; r < end; r += n) {
+        for (size_t r = first_row(m, p, parts), n, ld, ldy; r < end; r += n) {
             n = least(most, end - r);
-            const float *b = x + r * c, *a = dy + r * o;
+            const tl_map *b = x + r * c, *a = dy + r * o;
             const size_t more = least(most, end - r - n);
             ask(&next, 0, b + n * c, more * c, tiles(n, c));
             ask(&next, 1, a + n * o, more * o, tiles(n, c));
             if (undo) ask(&next, 2, undo->z + (r + n) * o, more * o, tiles(n, c));
-            if (read) read_rows(b, n, c, *read, xs, ldx);
-            else if (ldx != c)
-                copy_rows(b, n, c, xs, ldx);
-            if (undo) undo_rows(a, undo->z + r * o, n, o, *undo, dys, ldy);
-            const float *rows = read || ldx != c ? xs : b, *grads = undo ? dys : a;
+            const float *rows = block_of(b, n, c, read, true, xs, &ld);
+            const float *grads = undo ? dys : block_of(a, n, o, NULL, false, dys, &ldy);
+            if (undo) undo_rows(a, undo->z + r * o, n, o, *undo, dys, ldy = round_up(o, TL_VEC));
             outer(n, grads, ldy, o, rows, ldx, own);
             if (read) f.z = b, f.read = read;
             for (size_t k = 0; k < c; k += NR) panel(n, o, grads, ldy, panels + k * o, k, dx + r * c, &f);

@@ -2,7 +2,8 @@
  *
  * Forward: one output row at a time, channels innermost, in blocks that stay in L1. Backward
  * gathers: each input pixel visits the windows that hold it, at most ceil(k/s) squared, so that dx
- * is written once, whole, and rows are independent. Windows are padded with zeros, as the original
+ * is written once, whole, and rows are independent. Sums are made in blocks of floats, not in the
+ * map, which may be bf16. Windows are padded with zeros, as the original
  * pads. */
 #include "simd.h"
 
@@ -32,22 +33,30 @@ static int source(const window *v, int at, int k, int size)
     return from < size ? from : -1;
 }
 
+/* to = by * x */
+static void write_all(const float *x, float by, tl_map *to, size_t n)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) to[i] = rounded(by * x[i]);
+}
+
 /* ---- Max ---- */
 
 /* Keep the larger of best and x, and which tap it was. NaN wins and stays. */
-static void larger(const float *x, int tap, float *best, int32_t *who, size_t n)
+static void larger(const tl_map *x, int tap, float *best, int32_t *who, size_t n)
 {
 #pragma omp simd
     for (size_t i = 0; i < n; i++) {
-        bool take = (x[i] > best[i]) | (x[i] != x[i]);
-        best[i] = take ? x[i] : best[i];
+        const float v = widened(x[i]);
+        bool take = (v > best[i]) | (v != v);
+        best[i] = take ? v : best[i];
         who[i] = take ? tap : who[i];
     }
 }
 
 /* One block of channels of one output pixel: best (n) and who (n). Zeros of the padding win only
  * against what is below zero. */
-static void max_at(const window *v, const float *x, int n, int h, int w, size_t c, float *best,
+static void max_at(const window *v, const tl_map *x, int n, int h, int w, size_t c, float *best,
                    int32_t *who, size_t len)
 {
     for (size_t i = 0; i < len; i++) best[i] = -__builtin_inff(), who[i] = 0;
@@ -64,7 +73,7 @@ static void max_at(const window *v, const float *x, int n, int h, int w, size_t 
     }
 }
 
-static void max_row(const window *v, const float *x, int n, int h, uint8_t *winner, float *y)
+static void max_row(const window *v, const tl_map *x, int n, int h, uint8_t *winner, tl_map *y)
 {
     const size_t c = (size_t)v->y.c;
     float best[BLOCK];
@@ -73,14 +82,14 @@ static void max_row(const window *v, const float *x, int n, int h, uint8_t *winn
         for (size_t i = 0; i < c; i += BLOCK) {
             size_t len = least(BLOCK, c - i), at = pixel(v->y, n, h, w) + i;
             max_at(v, x, n, h, w, i, best, who, len);
-            memcpy(y + at, best, len * sizeof *best);
+            write_all(best, 1, y + at, len);
             if (winner)
                 for (size_t j = 0; j < len; j++) winner[at + j] = (uint8_t)who[j];
         }
 }
 
-void TL_SIMD(maxpool)(const float *x, tl_shape xs, tl_shape ys, int k, int s, int p,
-                      uint8_t *winner, float *y)
+void TL_SIMD(maxpool)(const tl_map *x, tl_shape xs, tl_shape ys, int k, int s, int p,
+                      uint8_t *winner, tl_map *y)
 {
     const window v = { xs, ys, k, s, p };
 #pragma omp parallel for collapse(2) if (tl_count(xs) > SERIAL_BELOW)
@@ -96,72 +105,92 @@ static void holders(const window *v, int at, int size, int *first, int *last)
     *last = (at + v->p) / v->s < size ? (at + v->p) / v->s : size - 1;
 }
 
-static void add_won(const float *dy, const uint8_t *winner, int tap, float *dx, size_t n)
+static void add_won(const tl_map *dy, const uint8_t *winner, int tap, float *sum, size_t n)
 {
 #pragma omp simd
-    for (size_t i = 0; i < n; i++) dx[i] += winner[i] == tap ? dy[i] : 0;
+    for (size_t i = 0; i < n; i++) sum[i] += winner[i] == tap ? widened(dy[i]) : 0;
 }
 
-static void add_all(const float *dy, float by, float *dx, size_t n)
+static void add_all(const tl_map *x, float *sum, size_t n)
 {
 #pragma omp simd
-    for (size_t i = 0; i < n; i++) dx[i] += by * dy[i];
+    for (size_t i = 0; i < n; i++) sum[i] += widened(x[i]);
 }
 
-/* dx of one input row from the windows that hold its pixels; winner NULL: average. */
-static void grad_row(const window *v, const float *dy, const uint8_t *winner, int n, int h,
-                     float *dx)
+/* Sum over the windows that hold input pixel h,w, channels c..c+len; winner NULL: average. */
+static void gather(const window *v, const tl_map *dy, const uint8_t *winner, int n, int h, int w,
+                   size_t c, float *sum, size_t len)
 {
-    const size_t c = (size_t)v->x.c;
-    const float share = 1.0f / (float)(v->k * v->k);
     int top, bottom, left, right;
     holders(v, h, v->y.h, &top, &bottom);
-    for (int w = 0; w < v->x.w; w++) {
-        float *to = dx + pixel(v->x, n, h, w);
-        memset(to, 0, c * sizeof *to);
-        holders(v, w, v->y.w, &left, &right);
-        for (int a = top; a <= bottom; a++)
-            for (int b = left; b <= right; b++) {
-                size_t at = pixel(v->y, n, a, b);
-                int tap = (h + v->p - a * v->s) * v->k + w + v->p - b * v->s;
-                if (winner) add_won(dy + at, winner + at, tap, to, c);
-                else
-                    add_all(dy + at, share, to, c);
-            }
-    }
+    holders(v, w, v->y.w, &left, &right);
+    memset(sum, 0, len * sizeof *sum);
+    for (int a = top; a <= bottom; a++)
+        for (int b = left; b <= right; b++) {
+            const size_t at = pixel(v->y, n, a, b) + c;
+            const int tap = (h + v->p - a * v->s) * v->k + w + v->p - b * v->s;
+            if (winner) add_won(dy + at, winner + at, tap, sum, len);
+            else
+                add_all(dy + at, sum, len);
+        }
 }
 
-static void grad(const window *v, const float *dy, const uint8_t *winner, float *dx)
+/* dx of one input row. */
+static void grad_row(const window *v, const tl_map *dy, const uint8_t *winner, int n, int h,
+                     tl_map *dx)
+{
+    const size_t c = (size_t)v->x.c;
+    const float share = winner ? 1 : 1.0f / (float)(v->k * v->k);
+    float sum[BLOCK];
+    for (int w = 0; w < v->x.w; w++)
+        for (size_t i = 0; i < c; i += BLOCK) {
+            const size_t len = least(BLOCK, c - i);
+            gather(v, dy, winner, n, h, w, i, sum, len);
+            write_all(sum, share, dx + pixel(v->x, n, h, w) + i, len);
+        }
+}
+
+static void grad(const window *v, const tl_map *dy, const uint8_t *winner, tl_map *dx)
 {
 #pragma omp parallel for collapse(2) if (tl_count(v->x) > SERIAL_BELOW)
     for (int n = 0; n < v->x.n; n++)
         for (int h = 0; h < v->x.h; h++) grad_row(v, dy, winner, n, h, dx);
 }
 
-void TL_SIMD(maxpool_grad)(const float *dy, const uint8_t *winner, tl_shape xs, tl_shape ys, int k,
-                           int s, int p, float *dx)
+void TL_SIMD(maxpool_grad)(const tl_map *dy, const uint8_t *winner, tl_shape xs, tl_shape ys, int k,
+                           int s, int p, tl_map *dx)
 {
     grad(&(window){ xs, ys, k, s, p }, dy, winner, dx);
 }
 
 /* ---- Average ---- */
 
-static void average_row(const window *v, const float *x, int n, int h, float *y)
+/* Sum over the window of output pixel h,w, channels c..c+len. */
+static void window_sum(const window *v, const tl_map *x, int n, int h, int w, size_t c, float *sum,
+                       size_t len)
+{
+    memset(sum, 0, len * sizeof *sum);
+    for (int a = 0; a < v->k; a++)
+        for (int b = 0; b < v->k; b++) {
+            int ih = source(v, h, a, v->x.h), iw = source(v, w, b, v->x.w);
+            if (ih >= 0 && iw >= 0) add_all(x + pixel(v->x, n, ih, iw) + c, sum, len);
+        }
+}
+
+static void average_row(const window *v, const tl_map *x, int n, int h, tl_map *y)
 {
     const size_t c = (size_t)v->y.c;
     const float share = 1.0f / (float)(v->k * v->k);
-    for (int w = 0; w < v->y.w; w++) {
-        float *to = y + pixel(v->y, n, h, w);
-        memset(to, 0, c * sizeof *to);
-        for (int a = 0; a < v->k; a++)
-            for (int b = 0; b < v->k; b++) {
-                int ih = source(v, h, a, v->x.h), iw = source(v, w, b, v->x.w);
-                if (ih >= 0 && iw >= 0) add_all(x + pixel(v->x, n, ih, iw), share, to, c);
-            }
-    }
+    float sum[BLOCK];
+    for (int w = 0; w < v->y.w; w++)
+        for (size_t i = 0; i < c; i += BLOCK) {
+            const size_t len = least(BLOCK, c - i);
+            window_sum(v, x, n, h, w, i, sum, len);
+            write_all(sum, share, y + pixel(v->y, n, h, w) + i, len);
+        }
 }
 
-void TL_SIMD(avgpool)(const float *x, tl_shape xs, tl_shape ys, int k, int s, int p, float *y)
+void TL_SIMD(avgpool)(const tl_map *x, tl_shape xs, tl_shape ys, int k, int s, int p, tl_map *y)
 {
     const window v = { xs, ys, k, s, p };
 #pragma omp parallel for collapse(2) if (tl_count(xs) > SERIAL_BELOW)
@@ -169,8 +198,8 @@ void TL_SIMD(avgpool)(const float *x, tl_shape xs, tl_shape ys, int k, int s, in
         for (int h = 0; h < ys.h; h++) average_row(&v, x, n, h, y);
 }
 
-void TL_SIMD(avgpool_grad)(const float *dy, tl_shape xs, tl_shape ys, int k, int s, int p,
-                           float *dx)
+void TL_SIMD(avgpool_grad)(const tl_map *dy, tl_shape xs, tl_shape ys, int k, int s, int p,
+                           tl_map *dx)
 {
     grad(&(window){ xs, ys, k, s, p }, dy, NULL, dx);
 }
@@ -179,19 +208,19 @@ void TL_SIMD(avgpool_grad)(const float *dy, tl_shape xs, tl_shape ys, int k, int
 
 /* Channels c..c+len of one picture. Rows are summed on their own first: large maps keep their
  * digits. */
-static void mean_block(const float *x, tl_shape xs, int n, size_t c, float *y, size_t len)
+static void mean_block(const tl_map *x, tl_shape xs, int n, size_t c, float *y, size_t len)
 {
     float row[BLOCK], sum[BLOCK] = { 0 };
     for (int h = 0; h < xs.h; h++) {
         memset(row, 0, len * sizeof *row);
-        for (int w = 0; w < xs.w; w++) add_all(x + pixel(xs, n, h, w) + c, 1, row, len);
-        add_all(row, 1, sum, len);
+        for (int w = 0; w < xs.w; w++) add_all(x + pixel(xs, n, h, w) + c, row, len);
+        for (size_t i = 0; i < len; i++) sum[i] += row[i];
     }
     const float share = 1.0f / ((float)xs.h * (float)xs.w);
     for (size_t i = 0; i < len; i++) y[i] = sum[i] * share;
 }
 
-void TL_SIMD(gap)(const float *x, tl_shape xs, float *y)
+void TL_SIMD(gap)(const tl_map *x, tl_shape xs, float *y)
 {
     const size_t c = (size_t)xs.c, blocks = (c + BLOCK - 1) / BLOCK;
 #pragma omp parallel for collapse(2) if (tl_count(xs) > SERIAL_BELOW)
@@ -201,15 +230,12 @@ void TL_SIMD(gap)(const float *x, tl_shape xs, float *y)
                        least(BLOCK, c - i * BLOCK));
 }
 
-void TL_SIMD(gap_grad)(const float *dy, tl_shape xs, float *dx)
+void TL_SIMD(gap_grad)(const float *dy, tl_shape xs, tl_map *dx)
 {
     const size_t c = (size_t)xs.c, pixels = (size_t)xs.h * (size_t)xs.w;
     const float share = 1.0f / (float)pixels;
 #pragma omp parallel for collapse(2) if (tl_count(xs) > SERIAL_BELOW)
     for (int n = 0; n < xs.n; n++)
-        for (size_t i = 0; i < pixels; i++) {
-            float *to = dx + ((size_t)n * pixels + i) * c;
-            memset(to, 0, c * sizeof *to);
-            add_all(dy + (size_t)n * c, share, to, c);
-        }
+        for (size_t i = 0; i < pixels; i++)
+            write_all(dy + (size_t)n * c, share, dx + ((size_t)n * pixels + i) * c, c);
 }

@@ -40,43 +40,49 @@ static inline float sigmoid(float x)
     return (x > 0 ? 1 : e) / (1 + e);
 }
 
-void TL_SIMD(sigmoid)(const float *x, size_t n, float *y)
+void TL_SIMD(sigmoid)(const tl_map *x, size_t n, tl_map *y)
 {
 #pragma omp parallel for simd if (parallel : n > SERIAL_BELOW)
-    for (size_t i = 0; i < n; i++) y[i] = sigmoid(x[i]);
+    for (size_t i = 0; i < n; i++) y[i] = rounded(sigmoid(widened(x[i])));
 }
 
-void TL_SIMD(sigmoid_grad)(const float *y, const float *dy, size_t n, float *dx)
-{
-#pragma omp parallel for simd if (parallel : n > SERIAL_BELOW)
-    for (size_t i = 0; i < n; i++) dx[i] = dy[i] * y[i] * (1 - y[i]);
-}
-
-void TL_SIMD(swish)(const float *x, size_t n, float *y)
-{
-#pragma omp parallel for simd if (parallel : n > SERIAL_BELOW)
-    for (size_t i = 0; i < n; i++) y[i] = x[i] * sigmoid(x[i]);
-}
-
-void TL_SIMD(swish_grad)(const float *x, const float *dy, size_t n, float *dx)
+void TL_SIMD(sigmoid_grad)(const tl_map *y, const tl_map *dy, size_t n, tl_map *dx)
 {
 #pragma omp parallel for simd if (parallel : n > SERIAL_BELOW)
     for (size_t i = 0; i < n; i++) {
-        float e = exp_minus_abs(x[i]), far = 1 / (1 + e), near = e * far;
-        float s = x[i] > 0 ? far : near, rest = x[i] > 0 ? near : far; /* rest: 1 - s, to its last digit */
-        dx[i] = dy[i] * s * (1 + x[i] * rest);
+        const float s = widened(y[i]);
+        dx[i] = rounded(widened(dy[i]) * s * (1 - s));
+    }
+}
+
+void TL_SIMD(swish)(const tl_map *x, size_t n, tl_map *y)
+{
+#pragma omp parallel for simd if (parallel : n > SERIAL_BELOW)
+    for (size_t i = 0; i < n; i++) {
+        const float v = widened(x[i]);
+        y[i] = rounded(v * sigmoid(v));
+    }
+}
+
+void TL_SIMD(swish_grad)(const tl_map *x, const tl_map *dy, size_t n, tl_map *dx)
+{
+#pragma omp parallel for simd if (parallel : n > SERIAL_BELOW)
+    for (size_t i = 0; i < n; i++) {
+        const float v = widened(x[i]), e = exp_minus_abs(v), far = 1 / (1 + e), near = e * far;
+        const float s = v > 0 ? far : near, rest = v > 0 ? near : far; /* rest: 1 - s, to its last digit */
+        dx[i] = rounded(widened(dy[i]) * s * (1 + v * rest));
     }
 }
 
 /* ---- Products ---- */
 
-void TL_SIMD(mul)(const float *a, const float *b, size_t n, float *y)
+void TL_SIMD(mul)(const tl_map *a, const tl_map *b, size_t n, tl_map *y)
 {
 #pragma omp parallel for simd if (parallel : n > SERIAL_BELOW)
-    for (size_t i = 0; i < n; i++) y[i] = a[i] * b[i];
+    for (size_t i = 0; i < n; i++) y[i] = rounded(widened(a[i]) * widened(b[i]));
 }
 
-void TL_SIMD(gate)(const float *x, const float *s, tl_shape xs, float *y)
+void TL_SIMD(gate)(const tl_map *x, const float *s, tl_shape xs, tl_map *y)
 {
     const size_t c = (size_t)xs.c, pixels = (size_t)xs.h * (size_t)xs.w;
 #pragma omp parallel for collapse(2) if (tl_count(xs) > SERIAL_BELOW)
@@ -84,14 +90,14 @@ void TL_SIMD(gate)(const float *x, const float *s, tl_shape xs, float *y)
         for (size_t i = 0; i < pixels; i++) {
             const size_t at = ((size_t)n * pixels + i) * c;
 #pragma omp simd
-            for (size_t k = 0; k < c; k++) y[at + k] = x[at + k] * s[(size_t)n * c + k];
+            for (size_t k = 0; k < c; k++) y[at + k] = rounded(widened(x[at + k]) * s[(size_t)n * c + k]);
         }
 }
 
 enum { BLOCK = 256 }; /* channels */
 
 /* Channels c..c+len of one picture. Rows are summed on their own first: large maps keep their digits. */
-static void dot_block(const float *x, const float *dy, tl_shape xs, int n, size_t c, float *ds, size_t len)
+static void dot_block(const tl_map *x, const tl_map *dy, tl_shape xs, int n, size_t c, float *ds, size_t len)
 {
     float sum[BLOCK] = { 0 };
     for (int h = 0; h < xs.h; h++) {
@@ -99,14 +105,14 @@ static void dot_block(const float *x, const float *dy, tl_shape xs, int n, size_
         for (int w = 0; w < xs.w; w++) {
             const size_t at = (((size_t)n * (size_t)xs.h + (size_t)h) * (size_t)xs.w + (size_t)w) * (size_t)xs.c + c;
 #pragma omp simd
-            for (size_t k = 0; k < len; k++) row[k] += x[at + k] * dy[at + k];
+            for (size_t k = 0; k < len; k++) row[k] += widened(x[at + k]) * widened(dy[at + k]);
         }
         for (size_t k = 0; k < len; k++) sum[k] += row[k];
     }
     memcpy(ds + (size_t)n * (size_t)xs.c + c, sum, len * sizeof *ds);
 }
 
-void TL_SIMD(gate_grad)(const float *x, const float *dy, tl_shape xs, float *ds)
+void TL_SIMD(gate_grad)(const tl_map *x, const tl_map *dy, tl_shape xs, float *ds)
 {
     const size_t c = (size_t)xs.c, blocks = (c + BLOCK - 1) / BLOCK;
 #pragma omp parallel for collapse(2) if (tl_count(xs) > SERIAL_BELOW)

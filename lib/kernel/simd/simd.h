@@ -1,6 +1,6 @@
 /* simd.h - what the files compiled once per instruction set share. SPDX-License-Identifier: MIT
  *
- * TL_ISA (base, avx2, avx512) ends every exported name; TL_VEC is the number of floats in a vector.
+ * TL_ISA (base, avx2, avx512, bf16) ends every exported name; TL_VEC is the number of floats in a vector.
  * Loops are plain C that the compiler vectorizes. `#pragma omp simd` tells it that iterations are
  * independent, which also holds where a result overwrites its own argument (y may be x); without it
  * the compiler would check for overlap at run time and take its scalar loop in just that case.
@@ -24,6 +24,33 @@ TL_KERNELS(X)
 #undef X
 
 #define SERIAL_BELOW 16384 /* elements; smaller work is not worth waking threads for */
+
+/* ---- Maps ----
+ * widened() and rounded() stand wherever a number of a map is read or written; between the two all is f32. */
+#ifdef TL_BF16_MAPS
+#define MAPS TL_BF16
+struct tl_map { uint16_t high; }; /* half of a float */
+static inline float widened(tl_map m)
+{
+    const uint32_t bits = (uint32_t)m.high << 16;
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+/* To nearest, of two equally near ones the even one. The lower half of a NaN may be all that makes it one. */
+static inline tl_map rounded(float f)
+{
+    uint32_t bits;
+    memcpy(&bits, &f, sizeof bits);
+    const uint32_t near = bits + 0x7fff + (bits >> 16 & 1), quiet = bits | 0x400000;
+    return (tl_map){ (uint16_t)((f != f ? quiet : near) >> 16) };
+}
+#else
+#define MAPS TL_F32
+struct tl_map { float f; };
+static inline float widened(tl_map m) { return m.f; }
+static inline tl_map rounded(float f) { return (tl_map){ f }; }
+#endif
 
 static inline size_t least(size_t a, size_t b) { return a < b ? a : b; }
 

@@ -10,25 +10,35 @@
 #include "vec.h"
 
 /* to = act(z*a + b) */
-static inline void read_rows(const float *z, size_t n, size_t c, tl_bn_read read, float *to, size_t ld)
+static inline void read_rows(const tl_map *z, size_t n, size_t c, tl_bn_read read, float *to, size_t ld)
 {
     for (size_t r = 0; r < n; r++, z += c, to += ld)
         for (size_t i = 0; i < c; i += TL_VEC) {
-            vec v = load(z + i, c - i) * load(read.a + i, c - i) + load(read.b + i, c - i);
+            vec v = load_map(z + i, c - i) * load(read.a + i, c - i) + load(read.b + i, c - i);
             put(to + i, activate_vec(v, read.act));
         }
 }
 
 /* to = g*k0 + (z - mean)*k1 + k2, g being what passes the gate; z lies beside g */
-static inline void undo_rows(const float *g, const float *z, size_t n, size_t c, tl_bn_undo undo, float *to, size_t ld)
+static inline void undo_rows(const tl_map *g, const tl_map *z, size_t n, size_t c, tl_bn_undo undo, float *to, size_t ld)
 {
     const bool gated = tl_act_on(undo.gate.act);
     for (size_t r = 0; r < n; r++, g += c, z += c, to += ld)
         for (size_t i = 0; i < c; i += TL_VEC) {
-            const vec x = load(z + i, c - i), d = x - load(undo.mean + i, c - i);
-            vec v = load(g + i, c - i);
+            const vec x = load_map(z + i, c - i), d = x - load(undo.mean + i, c - i);
+            vec v = load_map(g + i, c - i);
             if (gated) v = gate_vec(x * load(undo.gate.a + i, c - i) + load(undo.gate.b + i, c - i), v, undo.gate.act);
             put(to + i, v * load(undo.k0 + i, c - i) + (d * load(undo.k1 + i, c - i) + load(undo.k2 + i, c - i)));
         }
 }
+
+/* to = x */
+static inline void copy_rows(const tl_map *x, size_t n, size_t c, float *to, size_t ld)
+{
+    for (size_t r = 0; r < n; r++, x += c, to += ld)
+        for (size_t i = 0; i < c; i += TL_VEC) put(to + i, load_map(x + i, c - i));
+}
+
+/* Where numbers of a map lie as floats already; NULL: they do not. */
+static inline const float *floats_of(const tl_map *m) { return MAPS == TL_F32 ? (const void *)m : NULL; }
 #endif

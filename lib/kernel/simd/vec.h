@@ -50,27 +50,45 @@ INLINE void store(float *p, vec v, size_t n)
         store_part(p, v, n);
 }
 
-/* Past the caches, to aligned memory: what is written is not read into them first. Worth it for maps that no cache holds until
- * they are read again. */
-enum { PAST_CACHES = 6 << 20 }; /* floats */
-#if TL_VEC == 16
-INLINE void put_past(float *p, vec v) { _mm512_stream_ps(p, (__m512)v); }
-#elif TL_VEC == 8
-INLINE void put_past(float *p, vec v) { _mm256_stream_ps(p, (__m256)v); }
-#else
-INLINE void put_past(float *p, vec v) { put(p, v); }
-#endif
-static inline bool goes_past(const float *p, size_t n, size_t c)
+/* The same of a map. put_past writes to aligned memory past the caches: what is written is not read into them first. Worth it
+ * for maps that no cache holds until they are read again. */
+#ifdef TL_BF16_MAPS
+INLINE vec wide(__m256i half) { return (vec)_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16); }
+INLINE __m256i narrow(vec v) { return (__m256i)_mm512_cvtneps_pbh((__m512)v); }
+INLINE vec load_map(const tl_map *p, size_t n)
 {
-    return n > PAST_CACHES && c % TL_VEC == 0 && (uintptr_t)p % (4 * TL_VEC) == 0;
+    return wide(n >= TL_VEC ? _mm256_loadu_si256((const void *)p) : _mm256_maskz_loadu_epi16(LANES(n), p));
+}
+INLINE void store_map(tl_map *p, vec v, size_t n)
+{
+    if (n >= TL_VEC) _mm256_storeu_si256((void *)p, narrow(v));
+    else
+        _mm256_mask_storeu_epi16(p, LANES(n), narrow(v));
+}
+INLINE void put_past(tl_map *p, vec v) { _mm256_stream_si256((void *)p, narrow(v)); }
+#else
+INLINE vec load_map(const tl_map *p, size_t n) { return load(&p->f, n); }
+INLINE void store_map(tl_map *p, vec v, size_t n) { store(&p->f, v, n); }
+#if TL_VEC == 16
+INLINE void put_past(tl_map *p, vec v) { _mm512_stream_ps(&p->f, (__m512)v); }
+#elif TL_VEC == 8
+INLINE void put_past(tl_map *p, vec v) { _mm256_stream_ps(&p->f, (__m256)v); }
+#else
+INLINE void put_past(tl_map *p, vec v) { put(&p->f, v); }
+#endif
+#endif
+enum { PAST_CACHES = 24 << 20 }; /* bytes */
+static inline bool goes_past(const tl_map *p, size_t n, size_t c)
+{
+    return n * sizeof *p > PAST_CACHES && c % TL_VEC == 0 && (uintptr_t)p % (TL_VEC * sizeof *p) == 0;
 }
 
-/* store(), or past the caches */
-INLINE void write(float *p, vec v, size_t n, bool past)
+/* store_map(), or past the caches */
+INLINE void write_map(tl_map *p, vec v, size_t n, bool past)
 {
     if (past) put_past(p, v);
     else
-        store(p, v, n);
+        store_map(p, v, n);
 }
 
 INLINE vec choose(lanes yes, vec a, vec b) { return (vec)((yes & (lanes)a) | (~yes & (lanes)b)); }
