@@ -22,6 +22,7 @@
 enum {
     V_BYTES = 240 << 10,     /* of a block's V, when a thread is alone ... */
     LEAST = 24, MOST = 96,   /* ... but no fewer and no more tiles than that; products want many rows */
+    FAIR = 4,                /* blocks come in such a number that 2 or 4 threads get the same share */
     TOGETHER = 48,           /* tiles of a block that is made together */
     SHARED_BYTES = 12 << 20, /* of filters that threads alone read again and again */
     GROUP_BYTES = 9 << 20    /* of V that threads make together */
@@ -105,7 +106,7 @@ static void cut_blocks(job *j, const tl_wino *c)
     size_t most = TOGETHER;
     if (j->alone) most = V_BYTES / row < LEAST ? LEAST : least(V_BYTES / row, MOST);
     if (c->block) most = (size_t)c->block;
-    j->blocks = (j->tiles.all + most - 1) / most;
+    j->blocks = round_up((j->tiles.all + most - 1) / most, j->alone ? FAIR : 1);
     j->block = (j->tiles.all + j->blocks - 1) / j->blocks;
     j->blocks = (j->tiles.all + j->block - 1) / j->block;
     most = c->group ? (size_t)c->group : GROUP_BYTES / (row * j->block) + 1;
