@@ -25,22 +25,42 @@ static const char *write_spec(const tl_backbone *b)
     return path;
 }
 
+/* Each step works in an arena of its own: a network's weights are there many times over. */
+static tl_arena *step_begin(void)
+{
+    tl_arena *whole = a;
+    a = tl_arena_new();
+    return whole;
+}
+
+/* What is left of it: a path, or NULL. */
+static const char *step_end(tl_arena *whole, const char *path)
+{
+    path = path ? tl_strdup(whole, path) : NULL;
+    tl_arena_free(a);
+    a = whole;
+    return path;
+}
+
 /* On from a model, or from random weights. */
 static const char *train(const char *spec, const char *results, const char *from)
 {
+    tl_arena *whole = step_begin();
     tl_train_summary s;
     const char *start = from ? tl_printf(a, "train_config.pretrained_model_path=%s", from) : NULL;
     ok(tl_classification_train(a, &(tl_train_opts){ .experiment_spec = spec, .results_dir = in(place, results),
                                                     .overrides = { from != NULL, &start } }, NULL, &s));
-    return s.best_model;
+    return step_end(whole, s.best_model);
 }
 
 static tl_evaluation evaluate(const char *model)
 {
+    tl_arena *whole = step_begin();
     tl_evaluation e;
     ok(tl_classification_evaluate(a, &(tl_evaluate_opts){ .model = model, .images = val_dir }, NULL, &e));
     assert_int_equal(e.pictures, PICTURES);
     assert_true(isfinite(e.loss));
+    step_end(whole, NULL);
     return e;
 }
 
@@ -53,28 +73,31 @@ static size_t params_of(const char *model)
 
 static const char *prune(const char *model)
 {
+    tl_arena *whole = step_begin();
     tl_prune_summary p;
     tl_prune_cmd_opts o = { .model = model, .output_file = in(place, "pruned.onnx"), .target = "params=0.5",
                             .pruning_granularity = 8, .min_num_filters = 8 };
     ok(tl_classification_prune(a, &o, NULL, &p));
     assert_true(p.ratio < 0.6 && p.macs_ratio < 1);
     assert_int_equal(params_of(o.output_file), p.params);
-    return o.output_file;
+    return step_end(whole, o.output_file);
 }
 
 static const char *export(const char *model)
 {
+    tl_arena *whole = step_begin();
     tl_export_summary e;
     tl_export_opts o = { .model = model, .output_file = in(place, "onnx/export.onnx"), .image_dir = val_dir };
     ok(tl_mkdirs(in(place, "onnx")));
     ok(tl_classification_export(a, &o, NULL, &e));
     assert_true(e.worst < 1e-4);
-    return o.output_file;
+    return step_end(whole, o.output_file);
 }
 
 /* As many right answers, one picture after the other, as evaluation counts. */
 static void infer(const char *model, double accuracy)
 {
+    tl_arena *whole = step_begin();
     tl_inference i;
     int hits = 0;
     char *rest = NULL;
@@ -88,6 +111,7 @@ static void infer(const char *model, double accuracy)
         hits += strstr(line, tl_printf(a, "/%s/", name + 1)) != NULL;
     }
     assert_true(fabs(hits - accuracy * PICTURES) < 0.5);
+    step_end(whole, NULL);
 }
 
 static void write_floats(const char *name, tl_tensor t)

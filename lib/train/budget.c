@@ -14,17 +14,34 @@ static tl_status bytes_at(const tl_graph *g, tl_plan_conf c, int batch, size_t *
     return s;
 }
 
+/* The largest batch below p's that fits; 0: none. What it needs grows nearly linearly, so a guess is at most a few off. */
+static tl_status largest(const tl_plan *p, size_t limit, int *batch, size_t *bytes)
+{
+    size_t more;
+    *batch = p->conf.batch;
+    *bytes = p->bytes;
+    while (*bytes > limit && *batch > 1) {
+        int guess = (int)((double)*batch * (double)limit / (double)*bytes);
+        *batch = guess < 1 ? 1 : guess < *batch ? guess : *batch - 1;
+        TL_TRY(bytes_at(p->g, p->conf, *batch, bytes));
+    }
+    if (*bytes > limit) *batch = 0;
+    while (*batch && *batch + 1 < p->conf.batch) {
+        TL_TRY(bytes_at(p->g, p->conf, *batch + 1, &more));
+        if (more > limit) return TL_OK;
+        *bytes = more;
+        ++*batch;
+    }
+    return TL_OK;
+}
+
 tl_status tl_budget_check(const tl_plan *p, size_t limit)
 {
-    size_t bytes = p->bytes;
-    int batch = p->conf.batch;
-    if (!limit || bytes <= limit) return TL_OK;
-    while (bytes > limit && batch > 1) { /* nearly linear: the first guess is at most one or two off */
-        int guess = (int)((double)batch * (double)limit / (double)bytes);
-        batch = guess < 1 ? 1 : guess < batch ? guess : batch - 1;
-        TL_TRY(bytes_at(p->g, p->conf, batch, &bytes));
-    }
-    TL_CHECK(bytes <= limit, TL_ENOMEM, "a training step needs %zu MB for values and gradients, %zu MB with one picture at a time; "
+    size_t bytes;
+    int batch;
+    if (!limit || p->bytes <= limit) return TL_OK;
+    TL_TRY(largest(p, limit, &batch, &bytes));
+    TL_CHECK(batch, TL_ENOMEM, "a training step needs %zu MB for values and gradients, %zu MB with one picture at a time; "
              "--max-memory allows %zu. Smaller pictures, a smaller network or more freeze_blocks need less",
              p->bytes >> 20, bytes >> 20, limit >> 20);
     return tl_fail(TL_ENOMEM, "a training step of %d pictures needs %zu MB for values and gradients; --max-memory allows %zu. "
