@@ -217,11 +217,11 @@ static void time_winograd(tl_shape x, tl_shape y, double ms[KINDS])
     float *room[] = { tl_new(a, float, k->wino_scratch(&c, false, false)),
                       tl_new(a, float, k->wino_scratch(&c, true, false)),
                       tl_new(a, float, k->wino_dw_scratch(&c)) };
-    ms[WINO] = TIME(k->wino(&c, take(nx), w, NULL, &end, take(ny), room[0]));
-    ms[WINO_DX] = TIME(k->wino_dx(&c, take(ny), w, take(nx), room[1]));
-    ms[WINO_DW] = TIME(k->wino_dw(&c, take(nx), take(ny), w, NULL, room[2]));
+    ms[WINO] = TIME(k->wino(&c, take_map(nx), w, NULL, &end, take_map(ny), room[0]));
+    ms[WINO_DX] = TIME(k->wino_dx(&c, take_map(ny), w, take_map(nx), room[1]));
+    ms[WINO_DW] = TIME(k->wino_dw(&c, take_map(nx), take_map(ny), w, NULL, room[2]));
     k->wino_filter(w, x.c, y.c, u);
-    ms[WINO_KEPT] = TIME(k->wino(&c, take(nx), w, u, &end, take(ny), room[0]));
+    ms[WINO_KEPT] = TIME(k->wino(&c, take_map(nx), w, u, &end, take_map(ny), room[0]));
     tl_arena_free(a);
 }
 

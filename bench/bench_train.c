@@ -2,8 +2,9 @@
  *
  *     bench_train NET [STEPS [BATCH]]          as tlc list backbones has it; 10; 16
  *     PROFILE=1 bench_train NET ...            and where the time goes, by kind of operation
+ *     AMP=1 bench_train NET ...                in mixed precision
  *
- * A step is forward, backward and SGD with momentum, on 224x224 pictures, f32. Prints milliseconds
+ * A step is forward, backward and SGD with momentum, on 224x224 pictures. Prints milliseconds
  * per step (median after a step that warms up), peak memory in MB, and the share of the best step that
  * convolutions and dense layers need when each is run alone, by the kernel that was chosen for it, at
  * its best time of so many: what the rest of the step costs can be seen from that. */
@@ -44,8 +45,8 @@ static tl_status bench(tl_arena *a, const char *net, int steps, int batch)
     TL_NEW(ms);
     TL_TRY(bench_net(a, net, &m));
     tl_val loss = tl_head_at(0)->loss(m->g, m->raw, &target);
-    TL_TRY(
-        tl_plan_new(m->g, a, &(tl_plan_conf){ .batch = batch, .train = true, .loss = loss }, &p));
+    const tl_plan_conf conf = { .batch = batch, .train = true, .loss = loss, .amp = getenv("AMP") != NULL };
+    TL_TRY(tl_plan_new(m->g, a, &conf, &p));
     TL_TRY(tl_weights_new(a, p, &recipe, &w));
     TL_NEW(least = tl_new(a, double, m->g->n));
     fill_noise(tl_plan_value(p, m->image));

@@ -1,7 +1,7 @@
 #!/bin/bash
 # run.sh - our speed and memory beside other programs', in one run. SPDX-License-Identifier: MIT
 #
-#     B=build ROUNDS=5 STEPS=3 bench/run.sh [train] [infer] [rest]          without a word: all three
+#     B=build ROUNDS=5 STEPS=3 bench/run.sh [train] [bf16] [infer] [rest]   without a word: all four
 #     NETS="resnet18 ..." ALL="resnet18 vgg16 ..." PICTURES=FOLDER
 #     PYTHON=python3 PYTHON_TF=$PYTHON
 #
@@ -77,6 +77,20 @@ train() {
     for net in $nets; do row "train $net, kernels alone" "$(median "ours.train.$net.share")" share "" 0.85; done
 }
 
+bf16() {
+    for round in $(seq "$ROUNDS"); do
+        for net in $nets; do
+            measure "ours.bf16.$net" env AMP=1 "$B/bench/bench_train" "$net" "$STEPS"
+            has torch && measure "torch-autocast.bf16.$net" torch train "$net" bf16 "$STEPS"
+        done
+        echo "bf16: round $round done" >&2
+    done
+    for net in $nets; do
+        row "train $net in bf16, batch 16" "$(median "ours.bf16.$net.ms")" ms "$(least "torch-autocast.bf16.$net.ms")" "$(goal "bf16.$net")"
+        row "train $net in bf16, peak memory" "$(median "ours.bf16.$net.MB")" MB "$(least "torch-autocast.bf16.$net.MB")" ""
+    done
+}
+
 infer() {
     for round in $(seq "$ROUNDS"); do
         for net in $all; do
@@ -117,4 +131,4 @@ have="$("$PYTHON" "$here/peers.py" have 2> /dev/null || true) $("$PYTHON_TF" "$h
 have=${have//$'\n'/ }
 echo "threads $OMP_NUM_THREADS, $ROUNDS rounds; peers:" $have
 printf '%-34s %10s %-5s %10s %-14s %6s  %s\n' what ours unit peer "" ratio goal
-for part in ${*:-train infer rest}; do "$part"; done
+for part in ${*:-train bf16 infer rest}; do "$part"; done

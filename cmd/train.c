@@ -27,6 +27,9 @@ static const tl_field rows[] = {
     CMD_OPTION(T, cache_features, TL_INT, .hi = 1 << 20, .flags = TL_OPTIONAL, .sdef = "1024",
                .help = "compute what a frozen trunk makes of the pictures once, and keep it: up to "
                        "MB megabytes in memory, more in a file in the results folder"),
+    CMD_OPTION(T, use_amp, TL_BOOL,
+               .help = "mixed precision: maps and their gradients are kept in bf16, on processors with "
+                       "AVX512-BF16"),
     CMD_OPTION(T, num_processes, TL_INT, .def = 1, .lo = 1, .hi = 65536,
                .help = "train with so many processes, under mpirun; each takes batch_size_per_gpu "
                        "pictures of a batch"),

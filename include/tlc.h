@@ -141,6 +141,7 @@ typedef struct {
     bool        plan;            /* do not train: tell what a step computes, its memory and time, and how long it would all take */
     int         max_memory;      /* megabytes for values and their gradients; what needs more is refused, saying what fits; 0: no limit */
     int         cache_features;  /* megabytes of memory for what a frozen trunk makes of the pictures, which is computed once; larger: a file; 0: computed each time */
+    bool        use_amp;         /* mixed precision: maps and their gradients bf16, all else f32, on processors with AVX512-BF16 */
     int         num_processes;   /* this process is one of so many of a job, which train together; 0 or 1: it trains alone */
     tl_list     overrides;       /* const char * */
 } tl_train_opts;
@@ -268,6 +269,7 @@ typedef struct {
     float       alpha;
     int         batch_size, runs;
     bool        train;           /* a training step; otherwise inference */
+    bool        use_amp;         /* with train: in mixed precision */
 } tl_layers_opts;
 typedef struct { double ms, macs; size_t bytes; const char *text; } tl_layers_summary; /* of one run; bytes: of the plan's memory */
 /* Run a network on made-up pictures and measure every layer. */

@@ -67,8 +67,25 @@ static tl_status build(tl_arena *a, const op_case *k, rig *r)
     return randomize(r->g, 3);
 }
 
-/* read: the op's output is wanted afterwards. Otherwise its memory is shared, too. */
-static tl_status plan(tl_arena *a, const op_case *k, bool train, bool read, rig *r)
+/* A value's numbers as floats. */
+static float *floats(tl_arena *a, tl_tensor t)
+{
+    if (t.t == TL_F32) return t.f;
+    float *f = tl_new(a, float, tl_count(t.s));
+    tl_kernel_bf16()->widen(t.m, tl_count(t.s), f);
+    return f;
+}
+
+static void round_to_bf16(tl_arena *a, float *f, size_t n)
+{
+    tl_map *m = tl_alloc(a, n * tl_dtype_size(TL_BF16));
+    tl_kernel_bf16()->narrow(f, n, m);
+    tl_kernel_bf16()->widen(m, n, f);
+}
+
+/* read: the op's output is wanted afterwards. Otherwise its memory is shared, too. amp: in mixed precision, from numbers
+ * that bf16 holds. */
+static tl_status plan_as(tl_arena *a, const op_case *k, bool train, bool read, bool amp, rig *r)
 {
     TL_TRY(build(a, k, r));
     tl_shape s = r->g->node[r->out.i].s;
@@ -78,11 +95,17 @@ static tl_status plan(tl_arena *a, const op_case *k, bool train, bool read, rig 
     tl_val loss = tl_put(r->g, "loss", &project, &r->out, 1, &(project_attr){ r->direction });
     r->g->output = r->out.i;
     const tl_plan_conf conf = { .batch = k->x[0].n, .train = train, .loss = loss, .keep = &r->out, .nkeep = read,
-                                .input_grads = true };
+                                .input_grads = true, .amp = amp };
     TL_TRY(tl_plan_new(r->g, a, &conf, &r->p));
     for (int i = 0; i < k->nx; i++) spread(tl_plan_value(r->p, r->in[i]).f, tl_count(k->x[i]), (uint64_t)i);
+    for (int i = 0; amp && i < k->nx; i++) round_to_bf16(a, tl_plan_value(r->p, r->in[i]).f, tl_count(k->x[i]));
     r->p->seed = 4;
     return TL_OK;
+}
+
+static tl_status plan(tl_arena *a, const op_case *k, bool train, bool read, rig *r)
+{
+    return plan_as(a, k, train, read, false, r);
 }
 
 /* The same in double. To be called before a run changes running statistics. */
@@ -141,7 +164,7 @@ static tl_status check_values(tl_arena *a, const op_case *k)
 
 /* v: where the reference reads the n numbers that `gradient` belongs to. */
 static tl_status check_gradient(tl_arena *a, const op_case *k, rig *r, double *v, const float *gradient, size_t n,
-                                const char *what)
+                                double tolerance, const char *what)
 {
     const double step = 1e-6;
     double *want = tl_new(a, double, n);
@@ -153,7 +176,24 @@ static tl_status check_gradient(tl_arena *a, const op_case *k, rig *r, double *v
         want[i] = (above - loss_of(k, r)) / (2 * step);
         v[i] = old;
     }
-    return compare(gradient, want, n, 1e-4, what);
+    return compare(gradient, want, n, tolerance, what);
+}
+
+/* After backward. */
+static tl_status check_all_gradients(tl_arena *a, const op_case *k, rig *r, double tolerance)
+{
+    for (int i = 0; i < k->nx; i++) {
+        const float *dx = r->p->io[r->in[i].i].dy.f;
+        TL_CHECK(dx, TL_EARG, "x%d has no gradient", i);
+        TL_TRY(check_gradient(a, k, r, r->x[i], dx, tl_count(k->x[i]), tolerance, i ? "d x1" : "d x0"));
+    }
+    for (int i = 0; i < TL_MAX_PARAM; i++) {
+        const tl_param *p = &r->p->io[r->y.i].p[i];
+        if (!p->w || k->op->param[i].stat) continue;
+        TL_CHECK(p->g, TL_EARG, "%s has no gradient", k->op->param[i].name);
+        TL_TRY(check_gradient(a, k, r, r->param[i], p->g, tl_dims_count(p->dims), tolerance, k->op->param[i].name));
+    }
+    return TL_OK;
 }
 
 static tl_status check_gradients(tl_arena *a, const op_case *k)
@@ -163,16 +203,26 @@ static tl_status check_gradients(tl_arena *a, const op_case *k)
     pose(a, k, true, &r);
     TL_TRY(tl_plan_forward(r.p));
     TL_TRY(tl_plan_backward(r.p));
-    for (int i = 0; i < k->nx; i++) {
-        const float *dx = r.p->io[r.in[i].i].dy.f;
-        TL_CHECK(dx, TL_EARG, "x%d has no gradient", i);
-        TL_TRY(check_gradient(a, k, &r, r.x[i], dx, tl_count(k->x[i]), i ? "d x1" : "d x0"));
-    }
-    for (int i = 0; i < TL_MAX_PARAM; i++) {
-        const tl_param *p = &r.p->io[r.y.i].p[i];
-        if (!p->w || k->op->param[i].stat) continue;
-        TL_CHECK(p->g, TL_EARG, "%s has no gradient", k->op->param[i].name);
-        TL_TRY(check_gradient(a, k, &r, r.param[i], p->g, tl_dims_count(p->dims), k->op->param[i].name));
+    return check_all_gradients(a, k, &r, 1e-4);
+}
+
+/* Mixed precision: values and gradients are the same, as far as 8 bits go; also where bf16 and f32 meet. */
+static tl_status check_amp(tl_arena *a, const op_case *k)
+{
+    for (int read = 0; read < 2; read++) {
+        rig r;
+        TL_TRY(plan_as(a, k, true, read || k->op->passes_when_inferring, true, &r));
+        pose(a, k, true, &r);
+        TL_TRY(tl_plan_forward(r.p));
+        tl_tensor y = tl_plan_value(r.p, r.out);
+        r.q.seen = floats(a, y);
+        TL_CHECK(!k->op->amp || y.s.h * y.s.w == 1 || y.t == TL_BF16, TL_EARG, "the map is %s", tl_dtype_name(y.t));
+        if (read) {
+            solve(k, &r);
+            TL_TRY(compare(r.q.seen, r.q.y, tl_count(r.q.ys), 1 / 100.0, "y"));
+        }
+        TL_TRY(tl_plan_backward(r.p));
+        TL_TRY(check_all_gradients(a, k, &r, 1 / 40.0));
     }
     return TL_OK;
 }
@@ -270,6 +320,13 @@ static void all(check *f)
 /* ---- Tests ------------------------------------------------------------------------------------ */
 static void values_match_the_definition(void **state) { (void)state; all(check_values); }
 static void gradients_match_finite_differences(void **state) { (void)state; all(check_gradients); }
+static void mixed_precision_is_close(void **state)
+{
+    (void)state;
+    if (tl_kernel_bf16()) all(check_amp);
+    else
+        print_message("no bf16 on this processor, skipped\n");
+}
 static void onnx_brings_back_the_same(void **state) { (void)state; all(check_onnx); }
 static void pruning_is_masking(void **state) { (void)state; all(check_pruning); }
 static void no_slow_kernel_is_used(void **state) { (void)state; all(check_kernels); }
@@ -499,6 +556,7 @@ int main(void)
         cmocka_unit_test(every_row_is_described_and_tested),
         cmocka_unit_test(values_match_the_definition),
         cmocka_unit_test(gradients_match_finite_differences),
+        cmocka_unit_test(mixed_precision_is_close),
         cmocka_unit_test(running_statistics_follow_the_batch),
         cmocka_unit_test(dropout_drops_its_share_anew_each_step),
         cmocka_unit_test(dropout_can_drop_whole_pictures),

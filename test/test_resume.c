@@ -2,10 +2,17 @@
  * without changing a bit. SPDX-License-Identifier: MIT */
 #include "training.h"
 
+static training *mixed(const char *results)
+{
+    training *t = rich(results);
+    t->c.amp = true;
+    return t;
+}
+
 static const struct {
     const char *name;
     maker *make;
-} kinds[] = { { "simple", simple }, { "rich", rich } };
+} kinds[] = { { "simple", simple }, { "rich", rich }, { "mixed", mixed } };
 
 /* ---- Determinism ---- */
 

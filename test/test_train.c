@@ -18,6 +18,23 @@ static void it_learns(void **state)
     assert_int_equal(t->steps, 8 * STEPS);
 }
 
+/* In mixed precision to about the same accuracy, by another way. */
+static void it_learns_in_mixed_precision(void **state)
+{
+    (void)state;
+    training *t[2];
+    if (!tl_kernel_bf16()) skip();
+    for (int amp = 0; amp < 2; amp++) {
+        t[amp] = simple(amp ? "amp" : "f32");
+        t[amp]->c.epochs = 8;
+        t[amp]->c.amp = amp;
+        ok(run(t[amp]));
+    }
+    assert_true(fabs(t[1]->loss[0] - t[0]->loss[0]) < 0.01 * t[0]->loss[0]);
+    assert_true(t[1]->loss[7] < 0.5 * t[1]->loss[0] && t[1]->loss[7] != t[0]->loss[7]);
+    assert_true(t[1]->result.best_acc >= t[0]->result.best_acc - 0.12); /* a picture of nine */
+}
+
 static void it_leaves_what_it_should(void **state)
 {
     (void)state;
@@ -242,6 +259,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up_sets, tear_down)
     const struct CMUnitTest tests[] = {
         T(it_learns),
+        T(it_learns_in_mixed_precision),
         T(it_leaves_what_it_should),
         T(divergence_is_told),
         T(collapse_is_told),

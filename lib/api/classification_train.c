@@ -14,6 +14,7 @@ typedef struct {
     tl_foreign                    from; /* the pretrained weights, or the user's own network */
     tl_model                     *model, *teacher; /* teacher NULL: none */
     tl_recipe                     recipe;
+    bool                          amp;
     tl_dist                      *dist;   /* NULL: alone */
 } job;
 
@@ -195,6 +196,17 @@ static tl_loader_conf loader(const job *j)
     return c;
 }
 
+/* Mixed precision, if it is asked for and this processor has it. */
+static void choose_precision(job *j)
+{
+    const tl_training_precision *p = j->spec->model->training_precision;
+    const bool wanted = j->o->use_amp || (p && p->backend_floatx != TL_FLOAT32);
+    j->amp = wanted && tl_kernel_bf16();
+    if (j->amp) tl_say(j->l, "mixed precision: maps in bf16, weights and sums in f32\n");
+    else if (wanted)
+        tl_say(j->l, "note: mixed precision needs a processor with AVX512-BF16, which this one is not; training in f32\n");
+}
+
 /* What describes the run, in its folder: the whole spec and the order of the classes. */
 static tl_status describe(job *j)
 {
@@ -215,7 +227,7 @@ static tl_trainer_conf training(const job *j)
     const tl_train_config *t = j->spec->train;
     bool pretrained = t->pretrained_model_path || j->backbone == &tl_byom_backbone;
     return (tl_trainer_conf){
-        .model = j->model, .teacher = j->teacher, .train = j->train, .val = j->val, .loader = loader(j), .recipe = j->recipe, .epochs = t->n_epochs, .seed = (uint64_t)t->random_seed,
+        .model = j->model, .teacher = j->teacher, .train = j->train, .val = j->val, .loader = loader(j), .recipe = j->recipe, .amp = j->amp, .epochs = t->n_epochs, .seed = (uint64_t)t->random_seed,
         .head_first = pretrained && j->spec->default_recipe, .compare = pretrained,
         .choose_crop = j->spec->default_recipe && !j->teacher && !tl_spec_says("train_config", t, "enable_center_crop"), .resume = j->o->resume,
         .cache_features = (size_t)j->o->cache_features << 20, .max_memory = (size_t)j->o->max_memory << 20, .results = j->o->results_dir,
@@ -256,6 +268,7 @@ static tl_status run(job *j, tl_train_summary *out)
     TL_TRY(tl_spec_open(j->a, o->experiment_spec, &o->overrides, TL_NEEDS_MODEL | TL_NEEDS_TRAIN, j->l, &j->spec));
     if (!strcmp(j->spec->model->arch, tl_byom_backbone.arch)) j->backbone = &tl_byom_backbone;
     else TL_TRY(tl_backbone_find(j->spec->model->arch, j->spec->model->n_layers, &j->backbone));
+    choose_precision(j);
     if (!tl_dist_rank(j->dist) && !o->plan) TL_TRY(tl_train_check(j->a, o->results_dir, j->backbone->arch, o->resume));
     TL_TRY(open_data(j));
     TL_TRY(build(j));

@@ -30,7 +30,7 @@ static size_t own_bytes(const tl_io *io)
 {
     for (int k = 0; k < io->nx; k++)
         if (io->x[k].p == io->y.p) return 0;
-    return io->kernel.name ? tl_count(io->y.s) * sizeof(float) : 0;
+    return io->kernel.name ? tl_count(io->y.s) * tl_dtype_size(io->y.t) : 0;
 }
 
 static row row_of(const tl_plan *p, int i, int runs)
@@ -105,7 +105,8 @@ static tl_status plan_net(tl_arena *a, tl_model *m, const tl_layers_opts *o, tl_
         return tl_plan_new(folded, a, &(tl_plan_conf){ .batch = o->batch_size, .constant = true }, p);
     }
     tl_val loss = tl_head_at(0)->loss(m->g, m->raw, &target);
-    return tl_plan_new(m->g, a, &(tl_plan_conf){ .batch = o->batch_size, .train = true, .loss = loss }, p);
+    const tl_plan_conf step = { .batch = o->batch_size, .train = true, .loss = loss, .amp = o->use_amp };
+    return tl_plan_new(m->g, a, &step, p);
 }
 
 tl_status tl_bench_layers(tl_arena *a, const tl_layers_opts *o, tl_layers_summary *out)

@@ -73,6 +73,8 @@ typedef struct {
     tl_val loss;                /* with train: the scalar to differentiate */
     const tl_val *keep;         /* values to be read after forward, besides the graph's output and loss */
     int  nkeep;
+    bool amp;                   /* mixed precision: maps and their gradients are bf16, where the processor has instructions for
+                                 * it (f32 where not). What is read afterwards may be, too: see tl_tensor.t */
     bool input_grads;           /* gradients of inputs too (tests) */
     bool unlinked;              /* batch norms do all their work themselves: what linked ones are compared with (tests) */
     size_t cache;               /* without train: where the batch's maps outgrow so many bytes, pictures are computed one by
@@ -86,8 +88,9 @@ typedef struct tl_plan {
     tl_io          *io;         /* one per node */
     int            *forward;    /* the nodes that run, in order */
     struct tl_step *backward;
+    struct tl_cast *cast;       /* inputs that are converted, in the order in which nodes run */
     struct tl_lanes *lanes;     /* what computes the front of the network, if that is split off */
-    int             nforward, nbackward;
+    int             nforward, nbackward, ncast;
     size_t          bytes;      /* of the shared block: values, gradients, scratch */
     float          *grads;      /* of all parameters, in the order in which backward finishes them: io[i].p[k].g lie in it */
     size_t          ngrads;     /* floats in it */

@@ -2,7 +2,8 @@
  *
  * First, lanes.c may split off a front that plans of its own infer picture by picture. In the order of the functions
  * below:
- *   shapes     every value's shape at this batch size
+ *   shapes     every value's shape at this batch size, and its type: in mixed precision maps are bf16. What a node reads in
+ *              another type than it is made in is converted before it runs, and so is the gradient after
  *   mark       which nodes the wanted values need, and which the loss's gradient passes through
  *   absorb     an activation that alone follows an op which can apply it itself becomes part of it: the op writes the
  *              activation's value, and no pass over memory is spent on it. So does a sum, when inferring: the op that
@@ -14,16 +15,13 @@
  *   lifetimes  time runs from 0 to 2n: node i runs forward at i and backward at 2n-1-i. Each value and each gradient
  *              gets a buffer with the span of time in which somebody writes or reads it; values computed in place
  *              share one
- *   place      buffers whose spans do not meet may lie at the same address: greedy by size (Pisarchyk and Lee 2020)
+ *   place      buffers whose spans do not meet may lie at the same address (place.c)
  *   bind       pointers, and the list of steps
  *
  * A value read by several nodes gets its gradient from each. The first to run backward (the last in the graph) writes
  * it in place, the others write to a temporary that is added; no op knows about fan-out. */
 #include "plan.h"
-#include <stdlib.h>
 #include <string.h>
-
-typedef struct { size_t bytes, offset; int from, to; } buffer;
 
 typedef struct {
     tl_plan        *p;
@@ -34,15 +32,30 @@ typedef struct {
     int  *onto;                                    /* per node: the summand whose memory it adds to, -1: none */
     int  *y, *dy;                                  /* per node: its buffers, -1: none */
     int (*sum)[TL_MAX_IN];                         /* per node and input: buffer of a gradient that is added, -1 */
-    tl_list buf;                                   /* buffer */
+    int (*cast)[TL_MAX_IN], (*dcast)[TL_MAX_IN];   /* likewise, of an input converted, and of its gradient before that is */
+    tl_list buf;                                   /* tl_buffer */
     size_t grads;                                  /* floats that the parameters' gradients fill so far */
 } planner;
 
 static int forward_time(int i) { return i; }
 static int backward_time(const planner *q, int i) { return 2 * q->g->n - 1 - i; }
 static int source(const planner *q, int i, int k) { return q->root[q->g->node[i].x[k]]; }
-static buffer *buf(const planner *q, int b) { return (buffer *)q->buf.at + b; }
+static tl_buffer *buf(const planner *q, int b) { return (tl_buffer *)q->buf.at + b; }
 static size_t padded(size_t floats) { return (floats + 15) & ~(size_t)15; } /* each gradient begins at 64 bytes */
+
+static bool is_vector(tl_shape s) { return s.h * s.w == 1; }
+
+/* Mixed precision: the types in which a node reads and writes, and the kernels for them. */
+static void types(const tl_op *op, tl_io *io)
+{
+    bool vectors = is_vector(io->y.s);
+    for (int k = 0; k < io->nx; k++) vectors &= is_vector(io->x[k].s);
+    if (op->amp == TL_AMP_NONE || vectors) return;
+    io->k = tl_kernel_bf16();
+    if (op->amp == TL_AMP_ALL || !is_vector(io->y.s)) io->y.t = TL_BF16;
+    for (int k = 0; k < io->nx; k++)
+        if (op->amp == TL_AMP_ALL || !is_vector(io->x[k].s)) io->x[k].t = TL_BF16;
+}
 
 static tl_status shapes(planner *q)
 {
@@ -57,6 +70,7 @@ static tl_status shapes(planner *q)
         for (int k = 0; k < d->nx; k++) s[k] = io->x[k].s = q->p->io[d->x[k]].y.s;
         TL_TRY(d->op->shape(d->attr, d->nx, s, &io->y.s, dims));
         if (!d->nx) io->y.s.n = q->p->conf.batch;
+        if (q->p->conf.amp) types(d->op, io);
         TL_NEW(io->p = tl_new(q->p->arena, tl_param, TL_MAX_PARAM));
         memcpy(io->p, d->p, sizeof d->p);
     }
@@ -90,6 +104,9 @@ static void mark(planner *q)
         q->active[i] = some && q->on_path[i] && (d->op->backward || !d->nx);
     }
 }
+
+/* Does node i read its input k in another type than it is made in? */
+static bool converts(const planner *q, int i, int k) { return q->p->io[i].x[k].t != q->p->io[source(q, i, k)].y.t; }
 
 /* Is the value that node r computes read once only, by a node which thus may change what r computes? */
 static bool alone(const planner *q, int r) { return q->uses[r] == 1 && !q->wanted[r] && !tl_act_on(q->p->io[r].act); }
@@ -159,7 +176,7 @@ static tl_status choose(planner *q, int i)
     }
     io->kernel = (tl_op_kernel){ d->op->name, NULL, d->op->setup, d->op->forward, d->op->backward, 0 };
     for (const tl_op_kernel *const *k = d->op->kernels; k && *k; k++)
-        if ((*k)->fits(io)) {
+        if ((io->y.t == TL_F32 || (*k)->can & TL_CAN_BF16) && (*k)->fits(io)) {
             io->kernel = **k;
             break;
         }
@@ -182,7 +199,8 @@ static tl_status link(planner *q, int i)
     tl_io *io = &q->p->io[i];
     const int before = source(q, i, 0), after = reader(q, i);
     const unsigned can_before = alone(q, before) ? q->p->io[before].kernel.can : 0;
-    const unsigned can_after = after >= 0 && source(q, after, 0) == i ? q->p->io[after].kernel.can : 0;
+    const unsigned can_after = after >= 0 && source(q, after, 0) == i && !converts(q, after, 0) ? q->p->io[after].kernel.can : 0;
+    if (converts(q, i, 0)) return TL_OK;
     tl_link l = { .summed = can_before & TL_CAN_SUM && !io->fixed_stats, .through = can_after & TL_CAN_READ_THROUGH };
     l.undone = can_before & TL_CAN_UNDO && q->active[before];
     if (!l.summed && !l.through && !l.undone) return TL_OK;
@@ -209,16 +227,16 @@ static tl_status setup(planner *q, size_t *scratch)
     return TL_OK;
 }
 
-static tl_status new_buffer(planner *q, tl_shape s, int from, int to, int *out)
+static tl_status new_buffer(planner *q, tl_tensor t, int from, int to, int *out)
 {
-    buffer *b = tl_add(q->tmp, &q->buf, buffer);
+    tl_buffer *b = tl_add(q->tmp, &q->buf, tl_buffer);
     TL_NEW(b);
-    *b = (buffer){ .bytes = (tl_count(s) * sizeof(float) + 63) & ~(size_t)63, .from = from, .to = to };
+    *b = (tl_buffer){ .bytes = (tl_count(t.s) * tl_dtype_size(t.t) + 63) & ~(size_t)63, .from = from, .to = to };
     *out = q->buf.n - 1;
     return TL_OK;
 }
 
-static void stretch(buffer *b, int time)
+static void stretch(tl_buffer *b, int time)
 {
     if (time < b->from) b->from = time;
     if (time > b->to) b->to = time;
@@ -231,7 +249,7 @@ static bool read_through(const planner *q, int i) { return q->p->io[i].link && q
 static bool overwrites(const planner *q, int i)
 {
     const tl_op *op = q->g->node[i].op;
-    if (!op->y_in_x) return false;
+    if (!op->y_in_x || converts(q, i, 0)) return false;
     int r = source(q, i, 0);
     const tl_op *from = q->g->node[r].op;
     return q->uses[r] == 1 && q->g->node[r].nx && !q->wanted[r] && !(q->active[r] && (from->saves & TL_SAVES_Y))
@@ -245,15 +263,19 @@ static tl_status value_lifetimes(planner *q)
         if (!runs(q, i)) continue;
         if (q->onto[i] >= 0) q->y[i] = q->y[q->onto[i]];
         else if (read_through(q, i) || overwrites(q, i)) q->y[i] = q->y[source(q, i, 0)];
-        else TL_TRY(new_buffer(q, q->p->io[i].y.s, forward_time(i), forward_time(i), &q->y[i]));
-        buffer *b = buf(q, q->y[i]);
+        else TL_TRY(new_buffer(q, q->p->io[i].y, forward_time(i), forward_time(i), &q->y[i]));
+        tl_buffer *b = buf(q, q->y[i]);
         stretch(b, forward_time(i));
         if (q->active[i] && (d->op->saves & TL_SAVES_Y)) stretch(b, backward_time(q, i));
         if (!d->nx) stretch(b, 0);
         if (!d->nx || q->wanted[i]) stretch(b, 2 * q->g->n);
         for (int k = 0; k < d->nx; k++) {
-            buffer *x = buf(q, q->y[source(q, i, k)]);
+            tl_buffer *x = buf(q, q->y[source(q, i, k)]);
             stretch(x, forward_time(i));
+            if (converts(q, i, k)) {
+                TL_TRY(new_buffer(q, q->p->io[i].x[k], forward_time(i), forward_time(i), &q->cast[i][k]));
+                x = buf(q, q->cast[i][k]);
+            }
             if (q->active[i] && (d->op->saves & TL_SAVES_X)) stretch(x, backward_time(q, i));
             if (q->p->io[i].link && q->p->io[i].link->undone) stretch(x, backward_time(q, source(q, i, k)));
         }
@@ -267,48 +289,16 @@ static tl_status gradient_lifetimes(planner *q)
         const tl_node *d = &q->g->node[i];
         int now = backward_time(q, i);
         if (!runs(q, i) || !q->active[i]) continue;
-        if (q->y[i] >= 0 && q->dy[i] < 0) TL_TRY(new_buffer(q, q->p->io[i].y.s, now, now, &q->dy[i])); /* the loss */
+        if (q->y[i] >= 0 && q->dy[i] < 0) TL_TRY(new_buffer(q, q->p->io[i].y, now, now, &q->dy[i])); /* the loss */
         stretch(buf(q, q->dy[i]), d->nx ? now : 2 * q->g->n);
         for (int k = 0; k < d->nx; k++) {
             int r = source(q, i, k);
             if (!q->active[r]) continue;
-            if (q->dy[r] >= 0) TL_TRY(new_buffer(q, q->p->io[r].y.s, now, now, &q->sum[i][k]));
-            else if (k == 0 && d->op->dx_in_dy) q->dy[r] = q->dy[i];
-            else TL_TRY(new_buffer(q, q->p->io[r].y.s, now, now, &q->dy[r]));
+            if (converts(q, i, k)) TL_TRY(new_buffer(q, q->p->io[i].x[k], now, now, &q->dcast[i][k]));
+            if (q->dy[r] >= 0) TL_TRY(new_buffer(q, q->p->io[r].y, now, now, &q->sum[i][k]));
+            else if (k == 0 && d->op->dx_in_dy && !converts(q, i, k)) q->dy[r] = q->dy[i];
+            else TL_TRY(new_buffer(q, q->p->io[r].y, now, now, &q->dy[r]));
         }
-    }
-    return TL_OK;
-}
-
-static int by_size(const void *a, const void *b)
-{
-    const buffer *x = *(buffer *const *)a, *y = *(buffer *const *)b;
-    return x->bytes != y->bytes ? (x->bytes < y->bytes ? 1 : -1) : (x->from > y->from) - (x->from < y->from);
-}
-
-static int by_offset(const void *a, const void *b)
-{
-    const buffer *x = *(buffer *const *)a, *y = *(buffer *const *)b;
-    return (x->offset > y->offset) - (x->offset < y->offset);
-}
-
-/* Biggest first, each at the lowest address where it meets no placed buffer that lives at the same time. */
-static tl_status place(planner *q, size_t *total)
-{
-    int n = q->buf.n;
-    buffer **order = tl_new(q->tmp, buffer *, n), **meets = tl_new(q->tmp, buffer *, n);
-    TL_NEW(order && meets ? order : NULL);
-    for (int i = 0; i < n; i++) order[i] = buf(q, i);
-    qsort(order, (size_t)n, sizeof *order, by_size);
-    for (int i = 0; i < n; i++) {
-        buffer *b = order[i];
-        int m = 0;
-        for (int j = 0; j < i; j++)
-            if (order[j]->from <= b->to && b->from <= order[j]->to) meets[m++] = order[j];
-        qsort(meets, (size_t)m, sizeof *meets, by_offset);
-        for (int j = 0; j < m && meets[j]->offset < b->offset + b->bytes; j++)
-            if (meets[j]->offset + meets[j]->bytes > b->offset) b->offset = meets[j]->offset + meets[j]->bytes;
-        if (b->offset + b->bytes > *total) *total = b->offset + b->bytes;
     }
     return TL_OK;
 }
@@ -326,6 +316,22 @@ static void bind_gradients(planner *q, int i)
     }
 }
 
+static void *at(const planner *q, char *base, int b) { return base + buf(q, b)->offset; }
+
+/* The inputs of node i, converted where they must be. */
+static void bind_inputs(planner *q, char *base, int i)
+{
+    tl_io *io = &q->p->io[i];
+    for (int k = 0; k < io->nx; k++) {
+        const tl_tensor made = q->p->io[q->g->node[i].x[k]].y;
+        io->x[k].p = made.p;
+        io->dx[k] = (tl_tensor){ .s = io->x[k].s, .t = io->x[k].t };
+        if (q->cast[i][k] < 0) continue;
+        io->x[k].p = at(q, base, q->cast[i][k]);
+        q->p->cast[q->p->ncast++] = (tl_cast){ i, { made, io->x[k], false } };
+    }
+}
+
 static void bind_backward(planner *q, char *base, int i, tl_step *step)
 {
     const tl_node *d = &q->g->node[i];
@@ -333,12 +339,37 @@ static void bind_backward(planner *q, char *base, int i, tl_step *step)
     bind_gradients(q, i);
     *step = (tl_step){ .node = i, .grads = q->grads };
     for (int k = 0; k < d->nx; k++) {
-        int r = source(q, i, k);
+        const int r = source(q, i, k), more = q->sum[i][k];
         if (!io->want_dx[k]) continue;
-        void *sum = base + buf(q, q->dy[r])->offset;
-        io->dx[k].p = q->sum[i][k] < 0 ? sum : base + buf(q, q->sum[i][k])->offset;
-        if (q->sum[i][k] >= 0) step->add[step->nadd++] = (tl_sum){ io->dx[k].m, sum, tl_count(q->p->io[r].y.s) };
+        tl_tensor dx = q->p->io[r].dy, all = dx;
+        if (more >= 0) dx.p = at(q, base, more);
+        io->dx[k].p = q->dcast[i][k] >= 0 ? at(q, base, q->dcast[i][k]) : dx.p;
+        if (q->dcast[i][k] >= 0) step->move[step->nmove++] = (tl_move){ io->dx[k], dx, false };
+        if (more >= 0) step->move[step->nmove++] = (tl_move){ dx, all, true };
     }
+}
+
+static tl_status bind_values(planner *q, char *base, char *scratch)
+{
+    tl_plan *p = q->p;
+    int casts = 0;
+    for (int i = 0; i < q->g->n; i++)
+        for (int k = 0; k < q->g->node[i].nx; k++) casts += q->cast[i][k] >= 0;
+    TL_NEW(p->cast = tl_new(p->arena, tl_cast, casts));
+    for (int i = 0; i < q->g->n; i++) {
+        tl_io *io = &p->io[i];
+        if (runs(q, i)) {
+            io->y.p = at(q, base, q->y[i]);
+            if (q->dy[i] >= 0) io->dy = (tl_tensor){ .s = io->y.s, .t = io->y.t, .p = at(q, base, q->dy[i]) };
+            io->scratch = scratch;
+            if (!io->nx) memset(io->y.p, 0, tl_count(io->y.s) * sizeof(float));
+            p->forward[p->nforward++] = i;
+        } else if (q->live[i]) {
+            io->y = p->io[q->root[i]].y;
+        }
+        bind_inputs(q, base, i);
+    }
+    return TL_OK;
 }
 
 static tl_status bind(planner *q, size_t scratch)
@@ -346,29 +377,14 @@ static tl_status bind(planner *q, size_t scratch)
     tl_plan *p = q->p;
     int n = q->g->n;
     size_t values = 0;
-    TL_TRY(place(q, &values));
+    TL_TRY(tl_buffers_place(q->tmp, &q->buf, &values));
     p->bytes = values + scratch;
     char *base = tl_alloc_raw(p->arena, p->bytes); /* untouched until it is used: a plan that is only looked at costs no memory */
     TL_NEW(base);
     TL_NEW(p->forward = tl_new(p->arena, int, n));
     TL_NEW(p->backward = tl_new(p->arena, tl_step, n));
     TL_NEW(p->grads = tl_new(p->arena, float, p->ngrads));
-    for (int i = 0; i < n; i++) {
-        tl_io *io = &p->io[i];
-        if (runs(q, i)) {
-            io->y.p = base + buf(q, q->y[i])->offset;
-            if (q->dy[i] >= 0) io->dy = (tl_tensor){ .s = io->y.s, .p = base + buf(q, q->dy[i])->offset };
-            io->scratch = base + values;
-            if (!io->nx) memset(io->y.p, 0, tl_count(io->y.s) * sizeof(float));
-            p->forward[p->nforward++] = i;
-        } else if (q->live[i]) {
-            io->y.p = p->io[q->root[i]].y.p;
-        }
-        for (int k = 0; k < q->g->node[i].nx; k++) {
-            io->x[k].p = p->io[q->g->node[i].x[k]].y.p;
-            io->dx[k].s = io->x[k].s;
-        }
-    }
+    TL_TRY(bind_values(q, base, base + values));
     for (int i = n - 1; i >= 0; i--)
         if (runs(q, i) && q->active[i] && q->g->node[i].op->backward)
             bind_backward(q, base, i, &p->backward[p->nbackward++]);
@@ -382,10 +398,13 @@ static tl_status allocate(planner *q)
     int **index[] = { &q->root, &q->uses, &q->onto, &q->y, &q->dy };
     for (int i = 0; i < TL_LEN(flag); i++) TL_NEW(*flag[i] = tl_new(q->tmp, bool, n));
     for (int i = 0; i < TL_LEN(index); i++) TL_NEW(*index[i] = tl_new(q->tmp, int, n));
-    TL_NEW(q->sum = tl_alloc(q->tmp, (size_t)n * sizeof *q->sum));
+    int(**inputs[])[TL_MAX_IN] = { &q->sum, &q->cast, &q->dcast };
+    for (int i = 0; i < TL_LEN(inputs); i++) {
+        TL_NEW(*inputs[i] = tl_alloc(q->tmp, (size_t)n * sizeof **inputs[i]));
+        memset(*inputs[i], -1, (size_t)n * sizeof **inputs[i]);
+    }
     memset(q->y, -1, (size_t)n * sizeof *q->y);
     memset(q->dy, -1, (size_t)n * sizeof *q->dy);
-    memset(q->sum, -1, (size_t)n * sizeof *q->sum);
     TL_NEW(q->p->io = tl_new(q->p->arena, tl_io, n));
     return TL_OK;
 }
@@ -411,6 +430,7 @@ tl_status tl_plan_new(const tl_graph *g, tl_arena *a, const tl_plan_conf *c, tl_
     TL_NEW(p);
     TL_TRY(tl_lanes_new(g, a, c, &l));
     *p = (tl_plan){ .g = l->n ? &l->rest : g, .conf = l->conf, .arena = a, .lanes = l };
+    p->conf.amp &= tl_kernel_bf16() != NULL;
     planner q = { .p = p, .g = p->g, .tmp = tl_arena_new() };
     TL_NEW(q.tmp);
     tl_status s = make(&q);

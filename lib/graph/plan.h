@@ -1,12 +1,20 @@
-/* plan.h - what a plan runs; for plan.c, lanes.c and run.c. SPDX-License-Identifier: MIT */
+/* plan.h - what a plan runs; for plan.c, place.c, lanes.c and run.c. SPDX-License-Identifier: MIT */
 #ifndef TL_PLAN_H
 #define TL_PLAN_H
 #include "graph.h"
 
-typedef struct tl_sum { const tl_map *from; tl_map *to; size_t n; } tl_sum; /* to += from */
-/* One node's backward, then the gradients that go to values which already have one. After it so many floats of the
- * plan's `grads`, from the front, are final. */
-typedef struct tl_step { int node, nadd; tl_sum add[TL_MAX_IN]; size_t grads; } tl_step;
+/* to += from, of the same type, or to = from, of the other type. */
+typedef struct { tl_tensor from, to; bool add; } tl_move;
+/* Before a node runs: an input in the type in which it reads it. */
+typedef struct tl_cast { int node; tl_move move; } tl_cast;
+/* One node's backward, then what becomes of the gradients which it cannot write where they belong, because they have another
+ * type there or there is one already. After it so many floats of the plan's `grads`, from the front, are final. */
+typedef struct tl_step { int node, nmove; tl_move move[2 * TL_MAX_IN]; size_t grads; } tl_step;
+
+/* A part of the plan's memory, and the span of time in which it is in use. */
+typedef struct { size_t bytes, offset; int from, to; } tl_buffer;
+/* Give each buffer (tl_buffer) an offset; *total: bytes in all. */
+tl_status tl_buffers_place(tl_arena *tmp, const tl_list *buffers, size_t *total);
 
 /* The front of a network that infers: a plan for one picture per thread. What remains is a plan for the whole batch. */
 typedef struct tl_lanes {

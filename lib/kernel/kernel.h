@@ -135,10 +135,10 @@ typedef struct tl_kernels {
     size_t (*wino_dw_scratch)(const tl_wino *c);
     int (*wino_parts)(const tl_wino *c);
     /* With u, w is not read; u NULL: made from w. */
-    void (*wino)(const tl_wino *c, const float *x, const float *w, const float *u, const tl_wino_end *end, float *y,
+    void (*wino)(const tl_wino *c, const tl_map *x, const float *w, const float *u, const tl_wino_end *end, tl_map *y,
                  float *scratch);
-    void (*wino_dx)(const tl_wino *c, const float *dy, const float *w, float *dx, float *scratch);
-    void (*wino_dw)(const tl_wino *c, const float *x, const float *dy, float *dw, float *db, float *scratch); /* db or NULL */
+    void (*wino_dx)(const tl_wino *c, const tl_map *dy, const float *w, tl_map *dx, float *scratch);
+    void (*wino_dw)(const tl_wino *c, const tl_map *x, const tl_map *dy, float *dw, float *db, float *scratch); /* db or NULL */
 
     /* ---- Optimizer steps on n weights; g is the gradient with regulariser and clipping applied ---- */
     void (*sgd)(float *w, const float *g, float *velocity, size_t n, float lr, float momentum, bool nesterov);

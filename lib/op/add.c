@@ -38,6 +38,6 @@ static tl_status onnx_in(const tl_onnx_view *v, void *attr, const tl_onnx_tensor
 const tl_op tl_op_add = {
     .name = "add", .brief = "elementwise sum", .min_in = 2, .max_in = 2, .attr_size = sizeof(tl_add),
     .is_sum = true, .saves = TL_SAVES_Y, .takes_act = TL_ACT_INFER | TL_ACT_TRAIN, .y_in_x = true, .dx_in_dy = true,
-    .shape = tl_shape_same, .forward = forward, .backward = backward, .flow = tl_flow_same,
+    .shape = tl_shape_same, .forward = forward, .backward = backward, .amp = TL_AMP_ALL, .flow = tl_flow_same,
     .onnx = { "Add" }, .onnx_out = onnx_out, .onnx_in = onnx_in,
 };

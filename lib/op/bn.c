@@ -267,6 +267,7 @@ const tl_op tl_op_bn = {
     .setup = setup,
     .forward = forward,
     .backward = backward,
+    .amp = TL_AMP_ALL,
     .flow = tl_flow_same,
     .is_scale = is_scale,
     .onnx = { "BatchNormalization", "Mul", "Add", "Sub", "Div" },

@@ -56,6 +56,6 @@ static tl_status onnx_in(const tl_onnx_view *v, void *attr, const tl_onnx_tensor
 
 const tl_op tl_op_concat = {
     .name = "concat", .brief = "channels one after another", .min_in = 1, .max_in = TL_MAX_IN, .attr_size = sizeof(tl_concat),
-    .shape = shape, .forward = forward, .backward = backward, .flow = tl_flow_cat, .int8 = TL_INT8_SAME_SCALE,
+    .shape = shape, .forward = forward, .backward = backward, .amp = TL_AMP_ALL, .flow = tl_flow_cat, .int8 = TL_INT8_SAME_SCALE,
     .onnx = { "Concat" }, .onnx_out = onnx_out, .onnx_in = onnx_in,
 };

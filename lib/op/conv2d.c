@@ -42,7 +42,7 @@ static tl_status setup(tl_io *io)
 {
     const tl_conv2d *a = io->attr;
     tl_conv_geom g = { a->k, a->stride, a->pad, a->extra, a->dilation, a->groups };
-    tl_conv_conf c = { .bias = !a->nobias, .add = io->add, .slope = io->act.slope, .max = io->act.max,
+    tl_conv_conf c = { .maps = io->y.t, .bias = !a->nobias, .add = io->add, .slope = io->act.slope, .max = io->act.max,
                        .train = io->train, .no_dx = !io->want_dx[0], .no_dw = !io->want_dw, .keep = io->constant };
     tl_dnn_conv *conv;
     TL_TRY(tl_dnn_conv_new(io->arena, io->x[0].s, io->y.s, g, c, &conv, &io->scratch_bytes));
@@ -52,14 +52,14 @@ static tl_status setup(tl_io *io)
 
 static tl_status forward(tl_io *io)
 {
-    return tl_dnn_conv_forward(io->state, io->x[0].f, io->p[0].w, io->p[1].w, io->y.f, io->scratch);
+    return tl_dnn_conv_forward(io->state, io->x[0].p, io->p[0].w, io->p[1].w, io->y.p, io->scratch);
 }
 
 static tl_status backward(tl_io *io)
 {
     if (io->p[0].g)
-        TL_TRY(tl_dnn_conv_backward_weights(io->state, io->x[0].f, io->dy.f, io->p[0].g, io->p[1].g, io->scratch));
-    if (io->dx[0].p) TL_TRY(tl_dnn_conv_backward_data(io->state, io->dy.f, io->p[0].w, io->dx[0].f, io->scratch));
+        TL_TRY(tl_dnn_conv_backward_weights(io->state, io->x[0].p, io->dy.p, io->p[0].g, io->p[1].g, io->scratch));
+    if (io->dx[0].p) TL_TRY(tl_dnn_conv_backward_data(io->state, io->dy.p, io->p[0].w, io->dx[0].p, io->scratch));
     return TL_OK;
 }
 
@@ -142,6 +142,6 @@ const tl_op tl_op_conv2d = {
     .param = { { .name = "weight", .axes = "OIhw" }, { .name = "bias", .axes = "O" } },
     .field = fields, .attr_size = sizeof(tl_conv2d), .saves = TL_SAVES_X, .takes_act = TL_ACT_INFER, .takes_sum = true,
     .shape = shape, .setup = setup, .forward = forward, .backward = backward, .kernels = kernels, .macs = macs,
-    .flow = flow, .resize = resize, .take_scale = take_scale, .keras = keras, .int8 = TL_INT8_COMPUTES,
+    .amp = TL_AMP_ALL, .flow = flow, .resize = resize, .take_scale = take_scale, .keras = keras, .int8 = TL_INT8_COMPUTES,
     .onnx = { "Conv" }, .onnx_out = onnx_out, .onnx_in = onnx_in,
 };

@@ -33,5 +33,5 @@ static tl_status backward(tl_io *io)
 }
 
 const tl_op_kernel tl_conv2d_depthwise = {
-    "depthwise", fits, setup, forward, backward, TL_CAN_SUM | TL_CAN_READ_THROUGH | TL_CAN_UNDO,
+    "depthwise", fits, setup, forward, backward, TL_CAN_SUM | TL_CAN_READ_THROUGH | TL_CAN_UNDO | TL_CAN_BF16,
 };

@@ -33,7 +33,7 @@ static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
 static tl_status setup(tl_io *io)
 {
-    const tl_kernels *k = tl_kernel();
+    const tl_kernels *k = io->k;
     const tl_conv2d *a = io->attr;
     state *s = tl_new(io->arena, state, 1);
     TL_NEW(s);
@@ -52,18 +52,18 @@ static tl_status forward(tl_io *io)
 {
     state *s = io->state;
     const tl_wino_end end = { io->p[1].w, io->add, io->act, tl_link_sums_out(io) };
-    if (s->u && !s->made) tl_kernel()->wino_filter(io->p[0].w, s->c.x.c, s->c.y.c, s->u);
+    if (s->u && !s->made) io->k->wino_filter(io->p[0].w, s->c.x.c, s->c.y.c, s->u);
     s->made = true;
-    tl_kernel()->wino(&s->c, io->x[0].f, io->p[0].w, s->u, &end, io->y.f, io->scratch);
+    io->k->wino(&s->c, io->x[0].m, io->p[0].w, s->u, &end, io->y.m, io->scratch);
     return TL_OK;
 }
 
 static tl_status backward(tl_io *io)
 {
     const tl_wino *c = &((state *)io->state)->c;
-    if (io->p[0].g) tl_kernel()->wino_dw(c, io->x[0].f, io->dy.f, io->p[0].g, io->p[1].g, io->scratch);
-    if (io->dx[0].p) tl_kernel()->wino_dx(c, io->dy.f, io->p[0].w, io->dx[0].f, io->scratch);
+    if (io->p[0].g) io->k->wino_dw(c, io->x[0].m, io->dy.m, io->p[0].g, io->p[1].g, io->scratch);
+    if (io->dx[0].p) io->k->wino_dx(c, io->dy.m, io->p[0].w, io->dx[0].m, io->scratch);
     return TL_OK;
 }
 
-const tl_op_kernel tl_conv2d_winograd = { "winograd", fits, setup, forward, backward, TL_CAN_SUM };
+const tl_op_kernel tl_conv2d_winograd = { "winograd", fits, setup, forward, backward, TL_CAN_SUM | TL_CAN_BF16 };

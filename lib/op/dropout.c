@@ -75,6 +75,6 @@ static tl_status onnx_in(const tl_onnx_view *v, void *attr, const tl_onnx_tensor
 const tl_op tl_op_dropout = {
     .name = "dropout", .brief = "random zeros in training", .min_in = 1, .max_in = 1, .field = fields,
     .attr_size = sizeof(tl_dropout), .y_in_x = true, .dx_in_dy = true, .passes_when_inferring = true,
-    .shape = tl_shape_same, .setup = setup, .forward = forward, .backward = backward, .flow = tl_flow_same, .int8 = TL_INT8_SAME_SCALE,
+    .shape = tl_shape_same, .setup = setup, .forward = forward, .backward = backward, .amp = TL_AMP_ALL, .flow = tl_flow_same, .int8 = TL_INT8_SAME_SCALE,
     .onnx = { "Dropout" }, .onnx_out = onnx_out, .onnx_in = onnx_in,
 };

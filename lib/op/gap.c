@@ -65,6 +65,7 @@ const tl_op tl_op_gap = {
     .shape = shape,
     .forward = forward,
     .backward = backward,
+    .amp = TL_AMP_MAPS,
     .flow = tl_flow_same,
     .int8 = TL_INT8_SAME_SCALE,
     .onnx = { "ReduceMean", "GlobalAveragePool" },

@@ -59,6 +59,6 @@ static tl_status onnx_in(const tl_onnx_view *v, void *attr, const tl_onnx_tensor
 
 const tl_op tl_op_maxpool = {
     .name = "maxpool", .brief = "largest value of each window", .min_in = 1, .max_in = 1, .field = fields, .attr_size = sizeof(tl_maxpool),
-    .shape = shape, .setup = setup, .forward = forward, .backward = backward, .flow = tl_flow_same, .int8 = TL_INT8_SAME_SCALE,
+    .shape = shape, .setup = setup, .forward = forward, .backward = backward, .amp = TL_AMP_ALL, .flow = tl_flow_same, .int8 = TL_INT8_SAME_SCALE,
     .onnx = { "MaxPool" }, .onnx_out = onnx_out, .onnx_in = onnx_in,
 };

@@ -60,6 +60,6 @@ static tl_status onnx_in(const tl_onnx_view *v, void *attr, const tl_onnx_tensor
 const tl_op tl_op_mul = {
     .name = "mul", .brief = "product of two maps, or of a map and one number per channel", .min_in = 2, .max_in = 2,
     .attr_size = sizeof(tl_mul), .is_product = true, .saves = TL_SAVES_X,
-    .shape = shape, .forward = forward, .backward = backward, .flow = tl_flow_same,
+    .shape = shape, .forward = forward, .backward = backward, .amp = TL_AMP_MAPS, .flow = tl_flow_same,
     .onnx = { "Mul" }, .onnx_out = onnx_out, .onnx_in = onnx_in,
 };

@@ -54,6 +54,12 @@ typedef enum {
 typedef enum { TL_INT8_NONE, TL_INT8_SAME_SCALE, TL_INT8_COMPUTES } tl_int8;
 enum { TL_SAVES_X = 1, TL_SAVES_Y = 2 };          /* what backward reads besides dy and parameters */
 enum { TL_ACT_INFER = 1, TL_ACT_TRAIN = 2 };      /* when an op honours io->act */
+/* Which of an op's values are bf16 in mixed precision; a vector is one pixel. */
+typedef enum {
+    TL_AMP_NONE,   /* none: all are f32 */
+    TL_AMP_ALL,    /* all, if any of them is more than a vector */
+    TL_AMP_MAPS    /* those that are more than a vector */
+} tl_amp;
 
 /* A batch norm in training and the convolutions around it, which do part of its work (kernel.h): which part, the plan says,
  * and sets io->link_in of its reader, io->link_out of its maker, and its own io->link. */
@@ -65,7 +71,8 @@ typedef struct {
     tl_bn_read read;            /* set by the batch norm's forward */
     tl_bn_undo undo;            /* and by its backward */
 } tl_link;
-enum { TL_CAN_SUM = 1, TL_CAN_READ_THROUGH = 2, TL_CAN_UNDO = 4 }; /* what a kernel can do for batch norms */
+/* What a kernel can do: for batch norms; compute on bf16. */
+enum { TL_CAN_SUM = 1, TL_CAN_READ_THROUGH = 2, TL_CAN_UNDO = 4, TL_CAN_BF16 = 8 };
 
 struct tl_io;
 /* One way to compute an operation. Which one is best may depend on the shapes, on whether a plan trains, and on which
@@ -76,7 +83,7 @@ typedef struct tl_op_kernel {
     tl_status (*setup)(struct tl_io *io);             /* optional */
     tl_status (*forward)(struct tl_io *io);
     tl_status (*backward)(struct tl_io *io);          /* optional: no gradient passes */
-    unsigned    can;                                  /* TL_CAN_*: for in and out links */
+    unsigned    can;                                  /* TL_CAN_* */
 } tl_op_kernel;
 
 /* Everything an operation sees while it runs. */
@@ -84,7 +91,7 @@ typedef struct tl_io {
     const void *attr;
     const tl_kernels *k;            /* our kernels, those for the type that this node's maps have */
     int         nx;
-    tl_tensor   x[TL_MAX_IN], y;
+    tl_tensor   x[TL_MAX_IN], y;    /* of types as the op's `amp` says */
     tl_tensor   dx[TL_MAX_IN], dy;  /* dx[i].p NULL: nobody needs it */
     tl_param   *p;
     bool        add;                /* absorbed sum: y holds the other summand beforehand */
@@ -162,6 +169,7 @@ typedef struct tl_op {
     void          (*take_scale)(void *attr);
     tl_flow       (*flow)(const void *attr, const tl_shape *x);
     void          (*resize)(void *attr, int out);     /* pruning left this many output channels */
+    tl_amp          amp;
     tl_int8         int8;
     const char   *(*keras)(const void *attr);         /* the layer type of the original (reg_config.scope); optional */
     const char     *onnx[6];                          /* ONNX operators it reads; the first is the usual one written */

@@ -75,6 +75,6 @@ static tl_status onnx_in(const tl_onnx_view *v, void *attr, const tl_onnx_tensor
 const tl_op tl_op_relu = {
     .name = "relu", .brief = "rectifier: leaky when slope > 0, clipped when max > 0", .min_in = 1, .max_in = 1,
     .field = fields, .attr_size = sizeof(tl_relu), .saves = TL_SAVES_Y, .y_in_x = true, .dx_in_dy = true, .is_act = is_act,
-    .shape = tl_shape_same, .forward = forward, .backward = backward, .flow = tl_flow_same, .int8 = TL_INT8_SAME_SCALE,
+    .shape = tl_shape_same, .forward = forward, .backward = backward, .amp = TL_AMP_ALL, .flow = tl_flow_same, .int8 = TL_INT8_SAME_SCALE,
     .onnx = { "Relu", "LeakyRelu", "Clip" }, .onnx_out = onnx_out, .onnx_in = onnx_in,
 };

@@ -29,6 +29,6 @@ static tl_status onnx_in(const tl_onnx_view *v, void *attr, const tl_onnx_tensor
 const tl_op tl_op_sigmoid = {
     .name = "sigmoid", .brief = "logistic function: any number to between 0 and 1", .min_in = 1, .max_in = 1,
     .attr_size = sizeof(tl_sigmoid), .saves = TL_SAVES_Y, .y_in_x = true, .dx_in_dy = true,
-    .shape = tl_shape_same, .forward = forward, .backward = backward, .flow = tl_flow_same,
+    .shape = tl_shape_same, .forward = forward, .backward = backward, .amp = TL_AMP_ALL, .flow = tl_flow_same,
     .onnx = { "Sigmoid" }, .onnx_out = onnx_out, .onnx_in = onnx_in,
 };

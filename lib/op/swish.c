@@ -28,5 +28,5 @@ static tl_status onnx_out(const void *attr, const tl_onnx_names *n, tl_onnx *m)
 const tl_op tl_op_swish = {
     .name = "swish", .brief = "x times its sigmoid (SiLU)", .min_in = 1, .max_in = 1, .attr_size = sizeof(tl_swish),
     .saves = TL_SAVES_X, .y_in_x = true, .dx_in_dy = true, .self_gate = &tl_op_sigmoid,
-    .shape = tl_shape_same, .forward = forward, .backward = backward, .flow = tl_flow_same, .onnx_out = onnx_out,
+    .shape = tl_shape_same, .forward = forward, .backward = backward, .amp = TL_AMP_ALL, .flow = tl_flow_same, .onnx_out = onnx_out,
 };

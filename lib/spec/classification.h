@@ -16,6 +16,9 @@ typedef struct {
     tl_list activation_parameters; /* tl_pair */
 } tl_activation_config;
 
+enum { TL_FLOAT32, TL_FLOAT16 };
+typedef struct { uint64_t set; int backend_floatx; } tl_training_precision;
+
 typedef struct {
     uint64_t    set;
     const char *arch, *input_image_size;
@@ -26,6 +29,7 @@ typedef struct {
     float       dropout, alpha;
     tl_bn_config         *batch_norm_config; /* NULL: momentum 0.9, epsilon 1e-5 */
     tl_activation_config *activation;        /* NULL: the architecture's own */
+    tl_training_precision *training_precision; /* NULL: f32, or what use_amp says */
     const char *byom_model, *byom_cut;
 } tl_model_config;
 

@@ -21,6 +21,7 @@ static const char *const activations[] = { "relu", "relu6", "leaky_relu", "swish
 static const char *const optimizers[] = { "sgd", "adam", "rmsprop", NULL };
 static const char *const schedules[] = { "step", "soft_anneal", "cosine", NULL };
 static const char *const regularizers[] = { "L1", "L2", "None", NULL };
+static const char *const floats[] = { "FLOAT32", "FLOAT16", NULL };
 static const char *const modes[] = { "caffe", "torch", "tf", NULL };
 
 /* ---- model_config ---- */
@@ -40,6 +41,14 @@ static const tl_field activation_rows[] = {
     TL_F_END
 };
 MESSAGE(activation, "Activation", T, "The activation, in place of the architecture's own.");
+#undef T
+
+#define T tl_training_precision
+static const tl_field precision_rows[] = {
+    TL_FX(T, backend_floatx, TL_ENUM, 0, 0, 0, "FLOAT16: mixed precision, which is bf16 here and needs no scaling of losses", .names = floats),
+    TL_F_END
+};
+MESSAGE(precision, "TrainingPrecision", T, "In which numbers to train, as networks that detect have it.");
 #undef T
 
 #define T tl_model_config
@@ -64,6 +73,7 @@ static const tl_field model_rows[] = {
         "momentum and epsilon of batch norm; 0.9 and 1e-5 when not given"),
     MSG(activation, activation, 0, "the activation, in place of the architecture's own"),
     TL_FX(T, alpha, TL_FLOAT, 1, 0.1, 4, "width multiplier of mobilenet_v1 and mobilenet_v2", .flags = TL_EXTRA),
+    MSG(training_precision, precision, TL_EXTRA, "mixed precision, as --use_amp"),
     STR(byom_model, "with arch \"onnx\": the file of a classifier whose head is replaced (ONNX, or anything 'tlc import' reads as a network)"),
     TL_FX(T, byom_cut, TL_STR, 0, 0, 0, "with byom_model: the last node to keep; otherwise the head is cut at the last pooling or flatten",
           .flags = TL_EXTRA),

@@ -128,7 +128,7 @@ static tl_status make_trunk(trainer *t)
 static tl_status plan_step(trainer *t)
 {
     const tl_model *m = t->c->model;
-    tl_plan_conf train = { .batch = t->c->loader.batch, .train = true, .loss = t->loss, .keep = &m->raw, .nkeep = 1,
+    tl_plan_conf train = { .batch = t->c->loader.batch, .train = true, .loss = t->loss, .keep = &m->raw, .nkeep = 1, .amp = t->c->amp,
                            .dist = t->c->sync_bn ? t->c->dist : NULL };
     TL_TRY(tl_plan_new(&t->trunk.rest, t->a, &train, &t->plan));
     return tl_budget_check(t->plan, t->c->max_memory);

@@ -24,6 +24,7 @@ typedef struct {
     bool              compare;       /* measure what a head on the frozen trunk reaches, to say if training does worse */
     bool              choose_crop;   /* with head_first: cut pictures in the middle, or squeeze them, whichever validates better */
     bool              resume;        /* go on from the newest checkpoint in the folder, if there is one */
+    bool              amp;           /* steps in mixed precision, where the processor can (tl_plan_conf.amp); validation in f32 */
     uint64_t          seed;
     size_t            cache_features;/* keep what a frozen trunk makes of the pictures: in memory up to so many bytes, otherwise on disk; 0: do not */
     size_t            max_memory;    /* bytes for the values and gradients of a step; 0: no limit */

@@ -32,8 +32,9 @@ typedef struct {
     tl_shape in, out;
     int pad, threads;
     bool turned;             /* filters: the gradient's */
-    const float *x, *w, *u;  /* u: kept filters, NULL: none */
-    float *y;
+    const tl_map *x;
+    const float *w, *u;      /* u: kept filters, NULL: none */
+    tl_map *y;
     tl_wino_end end;
     tiling tiles;
     bool alone;
@@ -66,7 +67,7 @@ static void spread_filter(const vec *taps, bool turned, float *const *u, size_t 
 {
     const float *from[PLANES];
     for (int k = 0; k < TAPS; k++) from[k / 3 * SIDE + k % 3] = (const float *)&taps[turned ? TAPS - 1 - k : k];
-    spread(FILTER, TILE, TILE, (source){ from, 0, TL_VEC, 0 }, (target){ u, offset });
+    spread(FILTER, TILE, TILE, (source){ NULL, from, 0, TL_VEC, 0 }, (target){ u, offset });
 }
 
 /* U's panel of output channels o..: from w (out,in,3,3), or when turned from w (in,out,3,3). */
@@ -150,19 +151,19 @@ static void spread_window(const job *j, size_t i, size_t row, const float *zeros
 {
     const tile t = tile_at(&j->tiles, i);
     const size_t c = (size_t)j->in.c;
-    const float *from[PLANES];
+    const tl_map *from[PLANES];
     float *to[PLANES];
     pixels(j->x, j->in, t.n, t.y - j->pad, t.x - j->pad, t.h + 2, t.w + 2, zeros, from);
     plane_table(v + row * j->ldv, j->v_plane, to);
     for (size_t k = 0; k < c; k += TL_VEC)
-        if (k + TL_VEC <= c) spread(WINDOW, t.h, t.w, (source){ from, k, TL_VEC, TILE * c }, (target){ to, k });
+        if (k + TL_VEC <= c) spread(WINDOW, t.h, t.w, (source){ from, NULL, k, TL_VEC, TILE * c }, (target){ to, k });
         else
-            spread(WINDOW, t.h, t.w, (source){ from, k, c - k, 0 }, (target){ to, k });
+            spread(WINDOW, t.h, t.w, (source){ from, NULL, k, c - k, 0 }, (target){ to, k });
 }
 
 /* What a vector of output channels goes through on its way to y: one pixel at a time. */
 typedef struct {
-    size_t n, ld, c; /* channels that exist; floats from row to row and from pixel to pixel of y */
+    size_t n, ld, c; /* channels that exist; numbers from row to row and from pixel to pixel of y */
     vec bias, near, sum, squares;
     bool add, act_on, summed;
     tl_act act;
@@ -181,19 +182,19 @@ static edge edge_of(const job *j, size_t o)
     return e;
 }
 
-INLINE void finish(edge *e, vec v, float *y, size_t n)
+INLINE void finish(edge *e, vec v, tl_map *y, size_t n)
 {
     v += e->bias;
-    if (e->add) v += load(y, n);
+    if (e->add) v += load_map(y, n);
     if (e->act_on) v = activate_vec(v, e->act);
-    store(y, v, n);
+    store_map(y, v, n);
     if (!e->summed) return;
     const vec d = v - e->near;
     e->sum += d;
     e->squares += d * d;
 }
 
-INLINE void finish_rows(const int m, int rows, vec mid[SIDE][SIDE], edge *e, float *y, size_t n)
+INLINE void finish_rows(const int m, int rows, vec mid[SIDE][SIDE], edge *e, tl_map *y, size_t n)
 {
     for (int i = 0; i < rows; i++, y += e->ld) {
         vec out[SIDE];
@@ -207,7 +208,7 @@ INLINE void finish_rows(const int m, int rows, vec mid[SIDE][SIDE], edge *e, flo
 }
 
 /* n channels of a tile of h x w: from M to y, where its first pixel lies. */
-INLINE void gather(int h, int w, source from, edge *e, float *y, size_t n)
+INLINE void gather(int h, int w, source from, edge *e, tl_map *y, size_t n)
 {
     _Alignas(64) vec mid[SIDE][SIDE];
 #define CASE(M) \
@@ -237,9 +238,9 @@ static void gather_panel(const job *j, size_t o, size_t first, size_t n, float *
     if (vectors == 2) e[1] = edge_of(j, o + TL_VEC);
     for (size_t i = 0; i < n; i++) {
         const tile t = tile_at(&j->tiles, first + i);
-        float *y = j->y + pixel(j->out, t.n, t.y, t.x) + o;
+        tl_map *y = j->y + pixel(j->out, t.n, t.y, t.x) + o;
         for (int h = 0; h < vectors; h++, y += TL_VEC) {
-            const source from = { (const float *const *)plane, i * NR + (size_t)h * TL_VEC, TL_VEC, 0 };
+            const source from = { NULL, (const float *const *)plane, i * NR + (size_t)h * TL_VEC, TL_VEC, 0 };
             if (e[h].n >= TL_VEC) gather(t.h, t.w, from, &e[h], y, TL_VEC);
             else
                 gather(t.h, t.w, from, &e[h], y, e[h].n);
@@ -313,8 +314,8 @@ static void run(const job *j, float *scratch)
     }
 }
 
-void TL_SIMD(wino)(const tl_wino *c, const float *x, const float *w, const float *u, const tl_wino_end *end,
-                   float *y, float *scratch)
+void TL_SIMD(wino)(const tl_wino *c, const tl_map *x, const float *w, const float *u, const tl_wino_end *end,
+                   tl_map *y, float *scratch)
 {
     job j = job_of(c, false, u != NULL);
     j.x = x;
@@ -325,7 +326,7 @@ void TL_SIMD(wino)(const tl_wino *c, const float *x, const float *w, const float
     run(&j, scratch);
 }
 
-void TL_SIMD(wino_dx)(const tl_wino *c, const float *dy, const float *w, float *dx, float *scratch)
+void TL_SIMD(wino_dx)(const tl_wino *c, const tl_map *dy, const float *w, tl_map *dx, float *scratch)
 {
     job j = job_of(c, true, false);
     j.x = dy;

@@ -135,21 +135,25 @@ INLINE void line(const transform t, const int m, const vec *in, vec *out)
 #define EACH_SIZE(m, CASE) \
     switch (m) { CASE(1) CASE(2) CASE(3) CASE(4) }
 
-/* Where a transform reads n channels: number (i, j) at `offset` floats from at[i * SIDE + j]. What will be
- * read next lies `ahead` from there; 0: who knows. And where it writes a vector. */
-typedef struct { const float *const *at; size_t offset, n, ahead; } source;
+/* Where a transform reads n channels: number (i, j) at `offset` from at[i * SIDE + j]; windows and gradients are of
+ * a map. What will be read next lies `ahead` from there; 0: who knows. And where it writes a vector. */
+typedef struct { const tl_map *const *map; const float *const *at; size_t offset, n, ahead; } source;
 typedef struct { float *const *at; size_t offset; } target;
+
+INLINE vec take(const transform t, source from, int k)
+{
+    if (t != WINDOW && t != GRADIENT) return load(from.at[k] + from.offset, from.n);
+    const tl_map *p = from.map[k] + from.offset;
+    if (from.ahead) __builtin_prefetch(p + from.ahead);
+    return load_map(p, from.n);
+}
 
 INLINE void down(const transform t, const int m, int columns, source from, vec mid[SIDE][SIDE])
 {
     for (int j = 0; j < columns; j++) {
         vec in[SIDE], out[SIDE];
 #pragma GCC unroll 6
-        for (int i = 0; i < inputs(t, m); i++) {
-            const float *p = from.at[i * SIDE + j] + from.offset;
-            if (from.ahead) __builtin_prefetch(p + from.ahead);
-            in[i] = load(p, from.n);
-        }
+        for (int i = 0; i < inputs(t, m); i++) in[i] = take(t, from, i * SIDE + j);
         line(t, m, in, out);
 #pragma GCC unroll 6
         for (int i = 0; i < outputs(t, m); i++) mid[i][j] = out[i];
@@ -247,8 +251,8 @@ static inline size_t pixel(tl_shape s, int n, int y, int x)
 }
 
 /* Addresses of the h x w pixels of picture n from (y, x) on; beyond the map: of `zeros`. */
-static inline void pixels(const float *map, tl_shape s, int n, int y, int x, int h, int w, const float *zeros,
-                          const float *to[PLANES])
+static inline void pixels(const tl_map *map, tl_shape s, int n, int y, int x, int h, int w, const void *zeros,
+                          const tl_map *to[PLANES])
 {
     for (int i = 0; i < h; i++)
         for (int j = 0; j < w; j++) {

@@ -27,7 +27,7 @@ enum {
 typedef struct {
     tl_shape xs, ys;
     int pad, threads;
-    const float *x, *dy;
+    const tl_map *x, *dy;
     float *dw, *db;
     tiling tiles;
     size_t chunks, block, blocks; /* chunks 1: threads work together; tiles of a block; blocks of a chunk */
@@ -73,14 +73,14 @@ size_t TL_SIMD(wino_dw_scratch)(const tl_wino *c)
 /* ---- Tiles ---- */
 
 /* All c channels of a tile of h x w, in pieces of `width`, which lie `piece` apart. */
-INLINE void spread_pieces(const transform t, const size_t width, int h, int w, const float *const *from, size_t c,
+INLINE void spread_pieces(const transform t, const size_t width, int h, int w, const tl_map *const *from, size_t c,
                           float *const *to, size_t piece)
 {
     for (size_t i = 0; i < c; i += TL_VEC) {
         const target there = { to, i / width * piece + i % width };
-        if (i + TL_VEC <= c) spread(t, h, w, (source){ from, i, TL_VEC, TILE * c }, there);
+        if (i + TL_VEC <= c) spread(t, h, w, (source){ from, NULL, i, TL_VEC, TILE * c }, there);
         else
-            spread(t, h, w, (source){ from, i, c - i, 0 }, there);
+            spread(t, h, w, (source){ from, NULL, i, c - i, 0 }, there);
     }
 }
 
@@ -89,7 +89,7 @@ static void spread_tile(const job *j, size_t i, size_t row, const float *zeros, 
 {
     const tile t = tile_at(&j->tiles, i);
     float *y = v + j->parts * j->v_part, *to[PLANES];
-    const float *from[PLANES];
+    const tl_map *from[PLANES];
     pixels(j->x, j->xs, t.n, t.y - j->pad, t.x - j->pad, t.h + 2, t.w + 2, zeros, from);
     plane_table(v + row * j->ldv, j->v_plane, to);
     spread_pieces(WINDOW, ROWS, t.h, t.w, from, (size_t)j->xs.c, to, j->v_part);
@@ -112,7 +112,7 @@ static void add_pixels(const job *j, size_t first, size_t end, size_t o, float *
         for (size_t i = first; i < end; i++) {
             const tile t = tile_at(&j->tiles, i);
             for (int y = t.y; y < t.y + t.h; y++)
-                for (int x = t.x; x < t.x + t.w; x++) s += load(j->dy + pixel(j->ys, t.n, y, x) + h, c - h);
+                for (int x = t.x; x < t.x + t.w; x++) s += load_map(j->dy + pixel(j->ys, t.n, y, x) + h, c - h);
         }
         put(sum, s);
     }
@@ -173,7 +173,7 @@ static void filter_vector(const job *j, const float *d, size_t rows, size_t i, s
     for (size_t k = 0; k < TAPS; k++) to[k / 3 * SIDE + k % 3] = (float *)&taps[k];
     for (size_t r = 0; r < rows; r++) {
         const target row = { to, r * TAPS * TL_VEC };
-        spread(FILTER_GRADIENT, TILE, TILE, (source){ from, r * NR, TL_VEC, 0 }, row);
+        spread(FILTER_GRADIENT, TILE, TILE, (source){ NULL, from, r * NR, TL_VEC, 0 }, row);
     }
     for (size_t f = 0; f < count; f += TL_VEC) {
         transpose(taps + f);
@@ -222,7 +222,7 @@ static void run_together(const job *j, const float *zeros, float *v, float *d)
     }
 }
 
-void TL_SIMD(wino_dw)(const tl_wino *c, const float *x, const float *dy, float *dw, float *db, float *scratch)
+void TL_SIMD(wino_dw)(const tl_wino *c, const tl_map *x, const tl_map *dy, float *dw, float *db, float *scratch)
 {
     job j = job_of(c);
     j.x = x;
