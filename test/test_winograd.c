@@ -1,8 +1,8 @@
 /* test_winograd.c - 3x3 convolutions against plain ones in double. SPDX-License-Identifier: MIT
  *
  * Errors are relative to the largest number of a result, and compared with those of adding up products one
- * by one in float. With few channels that has hardly any, so a few roundings are allowed in any case; and that to bf16, where
- * maps are. */
+ * by one in float. With few channels that has hardly any, so a few roundings are allowed in any case. Where maps are bf16,
+ * factors are rounded to it, and so are results: see winograd.h for what that should leave. */
 #include "isa.h"
 #include <stdlib.h>
 
@@ -87,8 +87,9 @@ static problem pose(size s)
     return p;
 }
 
-/* Of a map's largest numbers. */
-static double map_rounding(void) { return k->maps == TL_BF16 ? 1 / 255.0 : 0; }
+/* What rounding to bf16 may leave of the largest number at worst; and of the mean square. */
+enum { BF16_PERCENT = 5, BF16_MEAN_PERCENT = 2 };
+static bool rounds(void) { return k->maps == TL_BF16; }
 
 static double error_of(const float *got, const double *want, size_t n)
 {
@@ -101,14 +102,25 @@ static double error_of(const float *got, const double *want, size_t n)
     return error / most;
 }
 
+static double mean_error_of(const float *got, const double *want, size_t n)
+{
+    double sum = 1e-6, error = 0;
+    for (size_t i = 0; i < n; i++) {
+        sum += want[i] * want[i];
+        error += ((double)got[i] - want[i]) * ((double)got[i] - want[i]);
+    }
+    return sqrt(error / sum);
+}
+
 /* `times` the error of adding up, and never less than a few roundings. */
 static void within(const char *what, const problem *p, const float *got, const double *want, const float *added,
-                   size_t n, double times, double rounding)
+                   size_t n, double times)
 {
-    double error = error_of(got, want, n), other = fmax(error_of(added, want, n), 4e-7);
-    if (!(error <= times * other + rounding))
-        fail_msg("%s (%s), " TL_SHAPE_FMT " to %d, padding %d: error %.2g, adding up has %.2g", what, k->isa,
-                 TL_SHAPE(p->c.x), p->c.y.c, p->c.pad, error, other);
+    double error = error_of(got, want, n), most = times * fmax(error_of(added, want, n), 4e-7);
+    if (rounds()) most = BF16_PERCENT / 100.0;
+    if (!(error <= most) || (rounds() && n > 99 && mean_error_of(got, want, n) > BF16_MEAN_PERCENT / 100.0))
+        fail_msg("%s (%s), " TL_SHAPE_FMT " to %d, padding %d: error %.2g, may be %.2g; in the mean %.2g", what, k->isa,
+                 TL_SHAPE(p->c.x), p->c.y.c, p->c.pad, error, most, mean_error_of(got, want, n));
 }
 
 /* Cut the work in way i. Scratch holds nothing of use, and there is no more than the threads of this call need. */
@@ -139,7 +151,7 @@ static void forward(void **state)
         k->wino_filter(p.w, sizes[i].in, sizes[i].out, u);
         for (int j = 0; j < TL_LEN(cuts); j++) {
             SAME_BITS(y, p.ny, cut(&p, j); k->wino(&p.c, p.xm, p.w, NULL, &plain, y, p.scratch));
-            within("y", &p, floats(y, p.ny), p.y, p.y_float, p.ny, 3, map_rounding());
+            within("y", &p, floats(y, p.ny), p.y, p.y_float, p.ny, 3);
             if (j == 0) first = copy_map(y, p.ny);
             assert_memory_equal(first, y, p.ny * SIZE_OF(y)); /* however it is cut */
             SAME_BITS(y, p.ny, cut(&p, j); k->wino(&p.c, p.xm, NULL, u, &plain, y, p.scratch));
@@ -158,9 +170,9 @@ static void gradients(void **state)
         float *d = room(p.nw + p.nout), *without = room(p.nw);
         for (int j = 0; j < TL_LEN(cuts); j++) {
             SAME_BITS(dx, p.nx, cut(&p, j); k->wino_dx(&p.c, p.dym, p.w, dx, p.scratch));
-            within("dx", &p, floats(dx, p.nx), p.dx, p.dx_float, p.nx, 3, map_rounding());
+            within("dx", &p, floats(dx, p.nx), p.dx, p.dx_float, p.nx, 3);
             SAME_BITS(d, p.nw + p.nout, cut(&p, j); k->wino_dw(&p.c, p.xm, p.dym, d, d + p.nw, p.scratch));
-            within("dw", &p, d, p.dw, p.dw_float, p.nw, 5, 0);
+            within("dw", &p, d, p.dw, p.dw_float, p.nw, 5);
             expect("db", d + p.nw, p.db, p.nout, 1e-5);
             k->wino_dw(&p.c, p.xm, p.dym, without, NULL, p.scratch);
             assert_memory_equal(d, without, p.nw * sizeof *d);
@@ -182,6 +194,13 @@ static double *finished(const problem *p, const tl_wino_end *end)
     return y;
 }
 
+static double *as_double(const float *f, size_t n)
+{
+    double *d = tl_new(arena, double, n);
+    for (size_t i = 0; i < n; i++) d[i] = (double)f[i];
+    return d;
+}
+
 /* What lies in sums adds up to the sums over y. */
 static void expect_sums(const tl_sums *sums, const double *y, size_t n, size_t c)
 {
@@ -193,7 +212,7 @@ static void expect_sums(const tl_sums *sums, const double *y, size_t n, size_t c
     }
     for (size_t e = 0; e < (size_t)sums->parts * 2 * c; e++) got[e % (2 * c)] += (double)sums->at[e];
     for (size_t e = 0; e < 2 * c; e++)
-        assert_true(fabs(got[e] - want[e]) <= 1e-5 * (1 + fabs(want[c + e % c])));
+        assert_true(fabs(got[e] - want[e]) <= (rounds() ? 1.0 / 256 : 1e-5) * (1 + fabs(want[c + e % c])));
 }
 
 /* y, which is added to where end says so. */
@@ -224,7 +243,8 @@ static void the_end_of_an_output(void **state)
             SAME_BITS(sums.at, nsums, finish(&p, way, &end, y));
             const float *got = floats(y, p.ny);
             for (size_t e = 0; e < p.ny; e++)
-                assert_true(fabs((double)got[e] - want[e]) <= 2e-6 * (double)(9 + p.c.x.c) + map_rounding() * fabs(want[e]));
+                assert_true(fabs((double)got[e] - want[e]) <= 2e-6 * (double)(9 + p.c.x.c) + (rounds() ? (sqrt(p.c.x.c) + fabs(want[e])) / 20 : 0));
+            if (rounds()) want = as_double(got, p.ny); /* what is summed has not been rounded yet */
             expect_sums(&sums, want, p.ny, p.nout);
         }
         free(p.scratch);
@@ -249,18 +269,18 @@ static void keeps_nan(void **state)
     for (size_t i = p.ny / 2; i < p.ny; i++) assert_false(isnan(y[i]));
 }
 
-/* The bounds are tight enough to see a filter whose last tap is off by a part in a thousand; those of bf16 are not. */
+/* The bounds are tight enough to see a filter whose last tap is off by a part in a thousand; or of bf16, is missing. */
 static void a_wrong_filter_is_seen(void **state)
 {
     (void)state;
     problem p = pose((size){ 1, 14, 14, 64, 64, 1 });
     tl_map *y = map_room(p.ny);
-    if (k->maps == TL_BF16) skip();
-    p.w[p.nw - 1] *= 1.001f;
+    for (size_t i = 8; i < p.nw; i += 9) p.w[i] *= rounds() ? 0 : 1.001f;
     cut(&p, 0);
     k->wino(&p.c, p.xm, p.w, NULL, &plain, y, p.scratch);
     free(p.scratch);
-    assert_true(error_of(floats(y, p.ny), p.y, p.ny) > 3 * error_of(p.y_float, p.y, p.ny));
+    if (rounds()) assert_true(mean_error_of(floats(y, p.ny), p.y, p.ny) > BF16_MEAN_PERCENT / 100.0);
+    else assert_true(error_of(floats(y, p.ny), p.y, p.ny) > 3 * error_of(p.y_float, p.y, p.ny));
 }
 
 int main(void)

@@ -9,7 +9,7 @@ enum { PIECE = 16 * NR, OUTPUTS = 8 * MR }; /* columns of x; outputs that a thre
 INLINE void tile(const int rows, const int nv, size_t m, const float *dy, size_t out, const float *x, size_t in, size_t n, float *dw)
 {
     vec sum[MR][2] = { { { 0 } } };
-    product(rows, nv, m, dy, 1, out, x, in, sum);
+    product(0, rows, nv, m, dy, 1, out, x, in, sum);
 #pragma GCC unroll 14
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 2

@@ -136,7 +136,7 @@ INLINE void tile(const int rows, const int nv, size_t depth, const float *a, siz
                  edge *e)
 {
     vec sum[MR][2] = { { { 0 } } };
-    product(rows, nv, depth, a, lda, 1, b, NR, sum);
+    product(0, rows, nv, depth, a, lda, 1, b, NR, sum);
 #pragma GCC unroll 2
     for (int j = 0; j < nv; j++) {
         const size_t n = e->n - (size_t)j * TL_VEC;
@@ -258,7 +258,7 @@ INLINE void outer_tile(const int rows, const int nv, size_t m, const float *dy, 
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 2
         for (int j = 0; j < nv; j++) sum[r][j] = at(dw + (size_t)r * ldx + j * TL_VEC);
-    product(rows, nv, m, dy, 1, ldy, x, ldx, sum);
+    product(0, rows, nv, m, dy, 1, ldy, x, ldx, sum);
 #pragma GCC unroll 14
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 2

@@ -8,9 +8,38 @@
 
 enum { NR = 2 * TL_VEC, MR = TL_VEC == 16 ? 14 : 6 };
 
-/* sum[r][j] += sum over k < depth of a[r*row + k*step] * b[k*ldb + j], for r < rows and nv vectors j. */
-INLINE void product(const int rows, const int nv, size_t depth, const float *a, size_t row, size_t step, const float *b,
-                    size_t ldb, vec sum[MR][2])
+/* ---- Words ----
+ * What is multiplied are words of 32 bits: floats, or, where maps are bf16, pairs of bf16, neighbors in depth, for which there
+ * is an instruction: it multiplies both and adds both products to a sum in f32. So many numbers are words(n), the last pair
+ * filled with a zero. */
+#ifdef TL_BF16_MAPS
+enum { PAIRED = 1, PER_WORD = 2 };
+INLINE vec add_pair(vec sum, const float *a, vec b)
+{
+    int32_t pair;
+    memcpy(&pair, a, sizeof pair);
+    return (vec)_mm512_dpbf16_ps((__m512)sum, (__m512bh)_mm512_set1_epi32(pair), (__m512bh)b);
+}
+INLINE vec pair_lanes(vec first, vec second)
+{
+    const __m512i low = _mm512_cvtepu16_epi32(narrow(first)), high = _mm512_cvtepu16_epi32(narrow(second));
+    return (vec)_mm512_or_epi32(low, _mm512_slli_epi32(high, 16));
+}
+#else
+enum { PAIRED = 0, PER_WORD = 1 };
+INLINE vec add_pair(vec sum, const float *a, vec b) { return sum + *a * b; }
+#endif
+INLINE vec add_product(const int paired, vec sum, const float *a, vec b)
+{
+    if (paired) return add_pair(sum, a, b);
+    return sum + *a * b;
+}
+static inline size_t words(size_t n) { return (n + PER_WORD - 1) / PER_WORD; }
+
+/* sum[r][j] += sum over k < depth of a[r*row + k*step] * b[k*ldb + j], for r < rows and nv vectors j; of words that are pairs
+ * or floats. */
+INLINE void product(const int paired, const int rows, const int nv, size_t depth, const float *a, size_t row, size_t step,
+                    const float *b, size_t ldb, vec sum[MR][2])
 {
     const float *p[(MR + 2) / 3]; /* an address reaches three rows: itself, one further, two further */
 #pragma GCC unroll 5
@@ -19,9 +48,9 @@ INLINE void product(const int rows, const int nv, size_t depth, const float *a, 
         const vec b0 = at(b), b1 = nv > 1 ? at(b + TL_VEC) : b0;
 #pragma GCC unroll 14
         for (int r = 0; r < rows; r++) {
-            const float x = p[r / 3][(size_t)(r % 3) * row];
-            sum[r][0] += x * b0;
-            if (nv > 1) sum[r][1] += x * b1;
+            const float *x = p[r / 3] + (size_t)(r % 3) * row;
+            sum[r][0] = add_product(paired, sum[r][0], x, b0);
+            if (nv > 1) sum[r][1] = add_product(paired, sum[r][1], x, b1);
         }
 #pragma GCC unroll 5
         for (int r = 0; r < rows; r += 3) p[r / 3] += step;

@@ -3,7 +3,7 @@
  * What is computed is in winograd.h; here is in which order. Tiles are taken in blocks, output channels in
  * panels of NR:
  *
- *   V[plane][tile][in]           windows of a block of tiles, transformed
+ *   V[plane][tile][in]           windows of a block of tiles, transformed, in the type of maps
  *   U[panel][plane][in][NR]      filters
  *   M[plane][tile][NR] = V * U   of a block and a panel, 36 products; then the output's transform
  *
@@ -39,7 +39,7 @@ typedef struct {
     tiling tiles;
     bool alone;
     size_t block, blocks, group, panels;         /* tiles of a block; blocks in all and of a group */
-    size_t ldv, v_plane, v, u_panel, m_plane, m; /* floats of a row, a plane and all planes of V, U and M */
+    size_t ldv, v_plane, v, u_panel, m_plane, m; /* words of a row, a plane and all planes of V, U and M */
     /* Scratch, in this order: zeros for what lies beyond the map; V or U for all threads; each thread's own
      * U or V, and M. */
     size_t zeros, shared, own;
@@ -48,7 +48,7 @@ typedef struct {
 /* ---- Filters ---- */
 
 static size_t panels_of(int out) { return ((size_t)out + NR - 1) / NR; }
-static size_t filter_plane(int in) { return odd((size_t)in * NR); }
+static size_t filter_plane(int in) { return odd(words((size_t)in) * NR); }
 static size_t filter_panel_size(int in) { return PLANES * filter_plane(in); }
 
 /* to[f] = number f, of `count`, of each of n <= TL_VEC rows that are ld apart; rounded up to vectors. */
@@ -62,29 +62,47 @@ static void turn(const float *from, size_t ld, size_t n, size_t count, vec *to)
     }
 }
 
-/* Filters, taps[k][lane], for channel i of a panel at u. */
-static void spread_filter(const vec *taps, bool turned, float *const *u, size_t offset)
+/* Filters of one input channel, taps[k][lane]. */
+static void spread_filter(const vec *taps, bool turned, target to)
 {
     const float *from[PLANES];
     for (int k = 0; k < TAPS; k++) from[k / 3 * SIDE + k % 3] = (const float *)&taps[turned ? TAPS - 1 - k : k];
-    spread(FILTER, TILE, TILE, (source){ NULL, from, 0, TL_VEC, 0 }, (target){ u, offset });
+    spread(FILTER, TILE, TILE, (source){ NULL, from, 0, TL_VEC, 0 }, to);
+}
+
+/* Of n input channels from i on, to lanes h.. of a panel at u. */
+static void spread_filters(const vec *taps, bool turned, size_t n, float *const *u, size_t i, size_t h)
+{
+#ifdef TL_BF16_MAPS
+    for (size_t k = 0; k < n; k += 2) {
+        _Alignas(64) vec both[2][PLANES] = { 0 };
+        for (size_t j = 0; j < 2 && k + j < n; j++) {
+            float *to[PLANES];
+            plane_table((float *)both[j], TL_VEC, to);
+            spread_filter(taps + (k + j) * TAPS, turned, (target){ to, 0, false });
+        }
+        for (size_t p = 0; p < PLANES; p++) put(u[p] + (i + k) / 2 * NR + h, pair_lanes(both[0][p], both[1][p]));
+    }
+#else
+    for (size_t k = 0; k < n; k++) spread_filter(taps + k * TAPS, turned, (target){ u, (i + k) * NR + h, false });
+#endif
 }
 
 /* U's panel of output channels o..: from w (out,in,3,3), or when turned from w (in,out,3,3). */
 static void filter_panel(const float *w, bool turned, size_t in, size_t out, size_t o, float *u)
 {
     _Alignas(64) vec taps[TAPS * TL_VEC + TL_VEC];
+    const size_t step = turned ? PER_WORD : TL_VEC;
     float *plane[PLANES];
     plane_table(u, filter_plane((int)in), plane);
     for (size_t h = 0; h < NR; h += TL_VEC) {
-        const size_t n = o + h < out ? least(TL_VEC, out - o - h) : 0, step = turned ? 1 : TL_VEC;
+        const size_t n = o + h < out ? least(TL_VEC, out - o - h) : 0;
         for (size_t i = 0; i < in; i += step) {
             const size_t channels = least(step, in - i);
-            if (turned) turn(w + (i * out + o + h) * TAPS, TAPS, n, TAPS, taps);
-            else
-                turn(w + ((o + h) * in + i) * TAPS, in * TAPS, n, channels * TAPS, taps);
-            for (size_t k = 0; k < channels; k++)
-                spread_filter(taps + k * TAPS, turned, plane, (i + k) * NR + h);
+            if (!turned) turn(w + ((o + h) * in + i) * TAPS, in * TAPS, n, channels * TAPS, taps);
+            for (size_t k = 0; turned && k < channels; k++)
+                turn(w + ((i + k) * out + o + h) * TAPS, TAPS, n, TAPS, taps + k * TAPS);
+            spread_filters(taps, turned, channels, plane, i, h);
         }
     }
 }
@@ -121,7 +139,7 @@ static job job_of(const tl_wino *c, bool turned, bool kept)
               .threads = c->threads, .turned = turned, .end.act = TL_NO_ACT };
     j.tiles = tiles_of(j.out);
     j.panels = panels_of(j.out.c);
-    j.ldv = odd((size_t)j.in.c);
+    j.ldv = odd(words(round_up((size_t)j.in.c, TL_VEC)));
     j.u_panel = filter_panel_size(j.in.c);
     cut_blocks(&j, c);
     j.v_plane = odd(j.block * j.ldv);
@@ -156,9 +174,9 @@ static void spread_window(const job *j, size_t i, size_t row, const float *zeros
     pixels(j->x, j->in, t.n, t.y - j->pad, t.x - j->pad, t.h + 2, t.w + 2, zeros, from);
     plane_table(v + row * j->ldv, j->v_plane, to);
     for (size_t k = 0; k < c; k += TL_VEC)
-        if (k + TL_VEC <= c) spread(WINDOW, t.h, t.w, (source){ from, NULL, k, TL_VEC, TILE * c }, (target){ to, k });
+        if (k + TL_VEC <= c) spread(WINDOW, t.h, t.w, (source){ from, NULL, k, TL_VEC, TILE * c }, (target){ to, k, true });
         else
-            spread(WINDOW, t.h, t.w, (source){ from, NULL, k, c - k, 0 }, (target){ to, k });
+            spread(WINDOW, t.h, t.w, (source){ from, NULL, k, c - k, 0 }, (target){ to, k, true });
 }
 
 /* What a vector of output channels goes through on its way to y: one pixel at a time. */
@@ -255,7 +273,7 @@ static void output_panel(const job *j, size_t block, size_t k, const float *u, c
     const size_t first = block * j->block, end = least(first + j->block, j->tiles.all);
     for (size_t p = 0; p < PLANES; p++) {
         const span rows = tiles_in_plane(&j->tiles, (int)p, first, end);
-        product_plane(rows.n, false, false, (size_t)j->in.c, v + p * j->v_plane + rows.first * j->ldv, j->ldv,
+        product_plane(rows.n, false, false, words((size_t)j->in.c), v + p * j->v_plane + rows.first * j->ldv, j->ldv,
                       u + p * filter_plane(j->in.c), m + p * j->m_plane + rows.first * NR);
     }
     gather_panel(j, k * NR, first, end - first, m);

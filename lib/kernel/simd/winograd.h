@@ -16,7 +16,10 @@
  * Maps whose size is not a multiple of 4 end with a row and a column of smaller tiles, m = 1 to 3. They
  * use the first m + 2 of the same points, hence planes that are there anyway: filters are transformed
  * once, for whole tiles, and B' makes up for their scale. So 7 pixels cost 6 + 5 multiplications instead
- * of 6 + 6, and no tile reaches beyond the map. */
+ * of 6 + 6, and no tile reaches beyond the map.
+ *
+ * Where maps are bf16, what is multiplied is rounded to bf16 too, after the transforms. With these points that leaves
+ * errors of 1% of a result's standard deviation, where a direct convolution's, of rounded filters, are 0.2%. */
 #ifndef TL_WINOGRAD_H
 #define TL_WINOGRAD_H
 #include "product.h"
@@ -136,9 +139,10 @@ INLINE void line(const transform t, const int m, const vec *in, vec *out)
     switch (m) { CASE(1) CASE(2) CASE(3) CASE(4) }
 
 /* Where a transform reads n channels: number (i, j) at `offset` from at[i * SIDE + j]; windows and gradients are of
- * a map. What will be read next lies `ahead` from there; 0: who knows. And where it writes a vector. */
+ * a map. What will be read next lies `ahead` from there; 0: who knows. And where it writes a vector: likewise, of floats,
+ * or of numbers like those of maps. */
 typedef struct { const tl_map *const *map; const float *const *at; size_t offset, n, ahead; } source;
-typedef struct { float *const *at; size_t offset; } target;
+typedef struct { float *const *at; size_t offset; bool as_map; } target;
 
 INLINE vec take(const transform t, source from, int k)
 {
@@ -146,6 +150,13 @@ INLINE vec take(const transform t, source from, int k)
     const tl_map *p = from.map[k] + from.offset;
     if (from.ahead) __builtin_prefetch(p + from.ahead);
     return load_map(p, from.n);
+}
+
+INLINE void give(target to, int k, vec v)
+{
+    if (to.as_map) store_map((tl_map *)(void *)to.at[k] + to.offset, v, TL_VEC);
+    else
+        put(to.at[k] + to.offset, v);
 }
 
 INLINE void down(const transform t, const int m, int columns, source from, vec mid[SIDE][SIDE])
@@ -166,7 +177,7 @@ INLINE void along(const transform t, const int m, int rows, vec mid[SIDE][SIDE],
         vec out[SIDE];
         line(t, m, mid[i], out);
 #pragma GCC unroll 6
-        for (int j = 0; j < outputs(t, m); j++) put(to.at[i * SIDE + j] + to.offset, out[j]);
+        for (int j = 0; j < outputs(t, m); j++) give(to, i * SIDE + j, out[j]);
     }
 }
 
@@ -263,7 +274,7 @@ static inline void pixels(const tl_map *map, tl_shape s, int n, int y, int x, in
 
 /* ---- The product in a plane ---- */
 
-/* c (rows x NR) = a (rows x depth) * b (depth x NR); += with `add`; `across`: a is given as its transpose. */
+/* c (rows x NR) = a (rows x depth) * b (depth x NR); += with `add`; `across`: a is given as its transpose. Depth is in words. */
 INLINE void product_rows(const int rows, const bool across, const bool add, size_t depth, const float *a,
                          size_t lda, const float *b, float *c)
 {
@@ -273,7 +284,7 @@ INLINE void product_rows(const int rows, const bool across, const bool add, size
         if (add) sum[r][0] = at(c + r * NR);
         if (add) sum[r][1] = at(c + r * NR + TL_VEC);
     }
-    product(rows, 2, depth, a, across ? 1 : lda, across ? lda : 1, b, NR, sum);
+    product(PAIRED, rows, 2, depth, a, across ? 1 : lda, across ? lda : 1, b, NR, sum);
 #pragma GCC unroll 14
     for (int r = 0; r < rows; r++) {
         put(c + r * NR, sum[r][0]);

@@ -54,9 +54,9 @@ static job job_of(const tl_wino *c)
     j.blocks = (j.tiles.all + most * j.chunks - 1) / (most * j.chunks);
     j.block = (j.tiles.all + j.blocks * j.chunks - 1) / (j.blocks * j.chunks);
     j.ldv = odd(least(ROWS, round_up(in, TL_VEC)));
-    j.v_plane = odd(j.block * j.ldv);
+    j.v_plane = odd(words(j.block) * j.ldv);
     j.v_part = PLANES * j.v_plane;
-    j.y_plane = odd(j.block * NR);
+    j.y_plane = odd(words(j.block) * NR);
     j.y_panel = PLANES * j.y_plane;
     j.zeros = round_up(in, 16);
     j.sums = (j.chunks == 1 && j.blocks == 1 ? (size_t)j.threads : j.chunks * j.pieces) * j.d;
@@ -72,30 +72,55 @@ size_t TL_SIMD(wino_dw_scratch)(const tl_wino *c)
 
 /* ---- Tiles ---- */
 
-/* All c channels of a tile of h x w, in pieces of `width`, which lie `piece` apart. */
-INLINE void spread_pieces(const transform t, const size_t width, int h, int w, const tl_map *const *from, size_t c,
-                          float *const *to, size_t piece)
+/* The pixels of a tile of h x w, or of its window. */
+typedef struct { int h, w; const tl_map *at[PLANES]; } patch;
+
+/* Channels i.. of a tile, one vector. */
+INLINE void spread_patch(const transform t, const patch *p, size_t i, size_t c, target to)
+{
+    if (i + TL_VEC <= c) spread(t, p->h, p->w, (source){ p->at, NULL, i, TL_VEC, TILE * c }, to);
+    else
+        spread(t, p->h, p->w, (source){ p->at, NULL, i, c - i, 0 }, to);
+}
+
+/* All c channels of the n tiles of a word (the depth of these products is tiles), in pieces of `width`, `piece` apart. */
+INLINE void spread_pieces(const transform t, const size_t width, size_t n, const patch *p, size_t c, float *const *to, size_t piece)
 {
     for (size_t i = 0; i < c; i += TL_VEC) {
-        const target there = { to, i / width * piece + i % width };
-        if (i + TL_VEC <= c) spread(t, h, w, (source){ from, NULL, i, TL_VEC, TILE * c }, there);
-        else
-            spread(t, h, w, (source){ from, NULL, i, c - i, 0 }, there);
+        const size_t offset = i / width * piece + i % width;
+#ifdef TL_BF16_MAPS
+        _Alignas(64) vec both[2][PLANES];
+        for (size_t k = 0; k < 2; k++) {
+            float *half[PLANES];
+            plane_table((float *)both[k], TL_VEC, half);
+            if (k >= n || p[k].h < TILE || p[k].w < TILE) memset(both[k], 0, sizeof both[k]); /* planes that it has not */
+            if (k < n) spread_patch(t, &p[k], i, c, (target){ half, 0, false });
+        }
+        for (size_t k = 0; k < PLANES; k++) put(to[k] + offset, pair_lanes(both[0][k], both[1][k]));
+#else
+        (void)n;
+        spread_patch(t, p, i, c, (target){ to, offset, false });
+#endif
     }
 }
 
-/* Tile i to row `row` of a block's V and Y. */
-static void spread_tile(const job *j, size_t i, size_t row, const float *zeros, float *v)
+/* Word `word` of the depth of a block's V and Y, whose tiles are first..end. */
+static void spread_word(const job *j, size_t word, size_t first, size_t end, const float *zeros, float *v)
 {
-    const tile t = tile_at(&j->tiles, i);
+    const size_t i = first + word * PER_WORD, n = least(PER_WORD, end - i);
     float *y = v + j->parts * j->v_part, *to[PLANES];
-    const tl_map *from[PLANES];
-    pixels(j->x, j->xs, t.n, t.y - j->pad, t.x - j->pad, t.h + 2, t.w + 2, zeros, from);
-    plane_table(v + row * j->ldv, j->v_plane, to);
-    spread_pieces(WINDOW, ROWS, t.h, t.w, from, (size_t)j->xs.c, to, j->v_part);
-    pixels(j->dy, j->ys, t.n, t.y, t.x, t.h, t.w, zeros, from);
-    plane_table(y + row * NR, j->y_plane, to);
-    spread_pieces(GRADIENT, NR, t.h, t.w, from, (size_t)j->ys.c, to, j->y_panel);
+    patch x[PER_WORD], dy[PER_WORD];
+    for (size_t k = 0; k < n; k++) {
+        const tile t = tile_at(&j->tiles, i + k);
+        x[k].h = dy[k].h = t.h;
+        x[k].w = dy[k].w = t.w;
+        pixels(j->x, j->xs, t.n, t.y - j->pad, t.x - j->pad, t.h + 2, t.w + 2, zeros, x[k].at);
+        pixels(j->dy, j->ys, t.n, t.y, t.x, t.h, t.w, zeros, dy[k].at);
+    }
+    plane_table(v + word * j->ldv, j->v_plane, to);
+    spread_pieces(WINDOW, ROWS, n, x, (size_t)j->xs.c, to, j->v_part);
+    plane_table(y + word * NR, j->y_plane, to);
+    spread_pieces(GRADIENT, NR, n, dy, (size_t)j->ys.c, to, j->y_panel);
 }
 
 /* ---- Sums over a block ---- */
@@ -128,10 +153,11 @@ static void add_block(const job *j, size_t first, size_t end, size_t piece, bool
     v += part * j->v_part;
     for (size_t p = 0; p < PLANES; p++, d += j->d_plane) {
         const span s = tiles_in_plane(&j->tiles, (int)p, first, end);
-        const float *a = v + p * j->v_plane + s.first * j->ldv, *b = y + p * j->y_plane + s.first * NR;
-        if (fresh) product_plane(rows, true, false, s.n, a, j->ldv, b, d);
+        const size_t word = s.first / PER_WORD, depth = words(s.first + s.n) - word;
+        const float *a = v + p * j->v_plane + word * j->ldv, *b = y + p * j->y_plane + word * NR;
+        if (fresh) product_plane(rows, true, false, depth, a, j->ldv, b, d);
         else
-            product_plane(rows, true, true, s.n, a, j->ldv, b, d);
+            product_plane(rows, true, true, depth, a, j->ldv, b, d);
     }
     if (!j->db || part) return;
     if (fresh) memset(sum, 0, NR * sizeof *sum);
@@ -143,7 +169,7 @@ static void sum_chunk(const job *j, size_t chunk, const float *zeros, float *v, 
     for (size_t k = 0; k < j->blocks; k++) {
         const size_t b = chunk * j->blocks + k, first = least(b * j->block, j->tiles.all);
         const size_t end = least(first + j->block, j->tiles.all);
-        for (size_t i = first; i < end; i++) spread_tile(j, i, i - first, zeros, v);
+        for (size_t w = 0; w < words(end - first); w++) spread_word(j, w, first, end, zeros, v);
         for (size_t q = 0; q < j->pieces; q++) add_block(j, first, end, q, k == 0, v, d + q * j->d);
     }
 }
@@ -172,7 +198,7 @@ static void filter_vector(const job *j, const float *d, size_t rows, size_t i, s
     for (size_t k = 0; k < PLANES; k++) from[k] = d + k * j->d_plane;
     for (size_t k = 0; k < TAPS; k++) to[k / 3 * SIDE + k % 3] = (float *)&taps[k];
     for (size_t r = 0; r < rows; r++) {
-        const target row = { to, r * TAPS * TL_VEC };
+        const target row = { to, r * TAPS * TL_VEC, false };
         spread(FILTER_GRADIENT, TILE, TILE, (source){ NULL, from, r * NR, TL_VEC, 0 }, row);
     }
     for (size_t f = 0; f < count; f += TL_VEC) {
@@ -212,7 +238,7 @@ static void run_together(const job *j, const float *zeros, float *v, float *d)
     for (size_t b = 0; b < j->blocks; b++) {
         const size_t first = b * j->block, end = least(first + j->block, j->tiles.all);
 #pragma omp for
-        for (size_t i = first; i < end; i++) spread_tile(j, i, i - first, zeros, v);
+        for (size_t w = 0; w < words(end - first); w++) spread_word(j, w, first, end, zeros, v);
 #pragma omp for schedule(dynamic)
         for (size_t q = 0; q < j->pieces; q++) {
             float *piece = d + (j->blocks > 1 ? q : (size_t)omp_get_thread_num()) * j->d;
