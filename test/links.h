@@ -102,13 +102,13 @@ static inline void linked_solve(linked *l, products *each, const void *shape)
 }
 
 /* The parts that a kernel made, added up by the kernel for that, against the reference. */
-static inline void expect_sums(const char *what, const tl_sums *s, int c, const double *want)
+static inline void expect_sums(const char *what, const tl_sums *s, int c, const double *want, double tolerance)
 {
     double *total = tl_new(arena, double, 2 * c);
     float *got = room(2 * (size_t)c);
     k->sums_total(s, c, total);
     for (int i = 0; i < 2 * c; i++) got[i] = (float)total[i];
-    expect(what, got, want, (size_t)c, 1e-5);
-    expect(what, got + c, want + c, (size_t)c, 1e-5);
+    expect(what, got, want, (size_t)c, tolerance);
+    expect(what, got + c, want + c, (size_t)c, tolerance);
 }
 #endif

@@ -89,6 +89,13 @@ static inline double tl_ref_act(double z, const tl_relu *a)
     return a->max > 0 ? fmin(z, (double)a->max) : z;
 }
 
+/* Its derivative, from its value. */
+static inline double tl_ref_act_slope(double y, const tl_relu *a)
+{
+    if (y <= 0) return (double)a->slope;
+    return a->max > 0 && y >= (double)a->max ? 0 : 1;
+}
+
 static inline void tl_ref_relu(const tl_problem *q)
 {
     for (size_t i = 0; i < tl_count(q->ys); i++) q->y[i] = tl_ref_act(q->x[0][i], q->attr);

@@ -38,12 +38,12 @@ static void check(shape v, tl_act act, bool read, bool undo, bool summed)
     float *dw = room(nw), *scratch = room(k->dw_scratch(v.x, v.y));
     SAME_BITS(y, ny, k->dw(l.xm, v.x, v.y, v.s, v.p, l.w, through, summed ? &sums : NULL, y, scratch));
     expect_map("depthwise", y, l.y0, ny, close);
-    if (summed) expect_sums("sums of y", &sums, v.x.c, l.sums0);
+    if (summed) expect_sums("sums of y", &sums, v.x.c, l.sums0, 1e-5);
     SAME_BITS(dx, nx, k->dw_grad(l.xm, l.dym, v.x, v.y, v.s, v.p, l.w, through, &dx_sums, undone, dx, dw, scratch));
     SAME_BITS(dw, nw, k->dw_grad(l.xm, l.dym, v.x, v.y, v.s, v.p, l.w, through, &dx_sums, undone, dx, dw, scratch));
     expect_map("depthwise dx", dx, l.dx0, nx, close);
     expect("depthwise dw", dw, l.dw0, nw, 1e-5);
-    if (read) expect_sums("sums of dx", &dx_sums, v.x.c, l.dx_sums0);
+    if (read) expect_sums("sums of dx", &dx_sums, v.x.c, l.dx_sums0, 1e-5);
 }
 
 static void between_batch_norms(void **state)

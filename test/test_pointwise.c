@@ -25,19 +25,20 @@ static void check(shape s, tl_act act, bool read, bool undo, bool summed)
     const tl_bn_read *through = read ? &l.through : NULL;
     const tl_bn_undo *undone = undo ? &l.undone : NULL;
     tl_sums sums = sums_of(s, false, l.near), dx_sums = sums_of(s, true, l.mean);
+    const double tolerance = k->maps == TL_BF16 ? 0.01 : 1e-5; /* factors are rounded */
     tl_map *y = map_room(ny), *dx = map_room(nx);
     float *dw = room(nw);
     linked_solve(&l, each_product, &s);
     omp_set_num_threads(3); /* the most that SAME_BITS runs on */
     float *scratch = room(k->pw_scratch(s.m, s.in, s.out, false)), *back = room(k->pw_scratch(s.m, s.in, s.out, true));
     SAME_BITS(y, ny, k->pw(l.xm, s.m, s.in, s.out, l.w, through, summed ? &sums : NULL, y, scratch));
-    expect_map("pointwise", y, l.y0, ny, 1e-5);
-    if (summed) expect_sums("sums of y", &sums, s.out, l.sums0);
+    expect_map("pointwise", y, l.y0, ny, tolerance);
+    if (summed) expect_sums("sums of y", &sums, s.out, l.sums0, tolerance);
     SAME_BITS(dx, nx, k->pw_grad(l.xm, l.dym, s.m, s.in, s.out, l.w, through, &dx_sums, undone, dx, dw, back));
     SAME_BITS(dw, nw, k->pw_grad(l.xm, l.dym, s.m, s.in, s.out, l.w, through, &dx_sums, undone, dx, dw, back));
-    expect_map("pointwise dx", dx, l.dx0, nx, 1e-5);
-    expect("pointwise dw", dw, l.dw0, nw, 1e-5);
-    if (read) expect_sums("sums of dx", &dx_sums, s.in, l.dx_sums0);
+    expect_map("pointwise dx", dx, l.dx0, nx, tolerance);
+    expect("pointwise dw", dw, l.dw0, nw, tolerance);
+    if (read) expect_sums("sums of dx", &dx_sums, s.in, l.dx_sums0, tolerance);
 }
 
 /* Below, at and above tiles, panels, blocks and parts; last vectors of every length. */

@@ -110,11 +110,11 @@ static const float *row_of(const problem *p, rows *m, int n, int h)
     if (!m->read && !m->undo && floats_of(from)) return floats_of(from);
     if (m->held[slot] == row + 1) return to;
     m->held[slot] = row + 1;
-    if (m->read) read_rows(from, w, p->c, *m->read, to, p->c);
+    if (m->read) read_rows(from, w, p->c, *m->read, false, to, p->c);
     else if (m->undo)
-        undo_rows(from, m->undo->z + row * w * p->c, w, p->c, *m->undo, to, p->c);
+        undo_rows(from, m->undo->z + row * w * p->c, w, p->c, *m->undo, false, to, p->c);
     else
-        copy_rows(from, 1, w * p->c, to, 0);
+        copy_rows(from, 1, w * p->c, false, to, 0);
     return to;
 }
 

@@ -4,7 +4,8 @@
  * Where channels are few, memory is the limit, not arithmetic. So blocks of rows small enough for the second-level cache
  * are taken through everything that is to be done with them: read through the batch norm before (or the gradient through
  * the one after), multiplied, and summed for a batch norm while the results are in registers; backward makes both products from
- * one reading of x and dy.
+ * one reading of x and dy. Where maps are bf16, so is all that is multiplied, in pairs (product.h): rows are that as they lie, but
+ * for dw, whose depth is rows, two of them must be woven into one.
  *
  * Rows are cut into parts, which are what threads take. Sums and dw are made per part and added in order. How many parts there
  * are depends on the shape alone. */
@@ -16,10 +17,10 @@ enum { BLOCK = 49152, MOST_ROWS = 24 * MR, PARTS = 64, GRAD_PARTS = 16 };
 
 static size_t clamp(size_t n, size_t low, size_t high) { return n < low ? low : least(n, high); }
 
-/* Rows of a block: a number of floats that the second-level cache holds together with a panel of weights. */
+/* Rows of a block: a number of words that the second-level cache holds together with a panel of weights. */
 static size_t block_rows(size_t in, size_t out)
 {
-    return clamp(BLOCK / (in > out ? in : out) / MR, 2, MOST_ROWS / MR) * MR;
+    return clamp(BLOCK * PER_WORD / (in > out ? in : out) / MR, 2, MOST_ROWS / MR) * MR;
 }
 
 static size_t forward_parts(size_t m) { return clamp(m / (4 * MR), 1, PARTS); }
@@ -32,20 +33,22 @@ static size_t grad_parts(size_t m, size_t in, size_t out)
 
 static size_t first_row(size_t m, size_t part, size_t parts) { return part == parts ? m : m * part / parts / MR * MR; }
 
-/* ---- Weights in panels of NR columns: [columns/NR][depth][NR], zeros where there is none ---- */
+/* ---- Weights in panels of NR columns: [columns/NR][depth][NR] words, zeros where there is none ---- */
 
-static size_t packed(size_t depth, size_t columns) { return round_up(columns, NR) * depth; }
+static size_t packed(size_t depth, size_t columns) { return round_up(columns, NR) * words(depth); }
 
 /* Panels of w' (depth: in, columns: out). Rows of w are read in pieces, and written across. */
 static void pack_forward(const float *w, size_t in, size_t out, float *to)
 {
 #pragma omp parallel for if (in * out > SERIAL_BELOW)
     for (size_t o = 0; o < out; o += NR) {
-        float *panel = to + o * in;
-        if (out - o < NR) memset(panel, 0, in * NR * sizeof *panel);
+        float *panel = to + o * words(in);
+        tl_map *numbers = (tl_map *)(void *)panel;
+        if (out - o < NR || in % PER_WORD) memset(panel, 0, words(in) * NR * sizeof *panel);
         for (size_t i = 0; i < in; i += NR)
             for (size_t j = 0; j < least(NR, out - o); j++)
-                for (size_t k = i; k < least(i + NR, in); k++) panel[k * NR + j] = w[(o + j) * in + k];
+                for (size_t k = i; k < least(i + NR, in); k++)
+                    numbers[(k / PER_WORD * NR + j) * PER_WORD + k % PER_WORD] = rounded(w[(o + j) * in + k]);
     }
 }
 
@@ -54,11 +57,13 @@ static void pack_backward(const float *w, size_t in, size_t out, float *to)
 {
 #pragma omp parallel for if (in * out > SERIAL_BELOW)
     for (size_t i = 0; i < in; i += NR)
-        for (size_t o = 0; o < out; o++) {
-            float *row = to + i * out + o * NR;
-            put(row, load(w + o * in + i, in - i));
-            put(row + TL_VEC, in - i > TL_VEC ? load(w + o * in + i + TL_VEC, in - i - TL_VEC) : (vec){ 0 });
-        }
+        for (size_t o = 0; o < out; o += PER_WORD)
+            for (size_t j = i; j < i + NR; j += TL_VEC) {
+                float *word = to + i * words(out) + o / PER_WORD * NR + (j - i);
+                vec v[2] = { { 0 } };
+                for (size_t k = 0; k < least(PER_WORD, out - o) && j < in; k++) v[k] = load(w + (o + k) * in + j, in - j);
+                put(word, pair_lanes(v[0], v[1]));
+            }
 }
 
 /* ---- A panel of columns of a block of rows ---- */
@@ -136,7 +141,7 @@ INLINE void tile(const int rows, const int nv, size_t depth, const float *a, siz
                  edge *e)
 {
     vec sum[MR][2] = { { { 0 } } };
-    product(0, rows, nv, depth, a, lda, 1, b, NR, sum);
+    product(PAIRED, rows, nv, depth, a, lda, 1, b, NR, sum);
 #pragma GCC unroll 2
     for (int j = 0; j < nv; j++) {
         const size_t n = e->n - (size_t)j * TL_VEC;
@@ -163,7 +168,7 @@ INLINE void tile(const int rows, const int nv, size_t depth, const float *a, siz
     if (e->gated) e->z += (size_t)rows * c;
 }
 
-/* y (m x c) of columns column.. of a block = a (m x depth) * panel. Few heights of tiles: what finishes them is long. */
+/* y (m x c) of columns column.. of a block = a (m x depth words) * panel. Few heights of tiles: what finishes them is long. */
 static void panel(size_t m, size_t depth, const float *a, size_t lda, const float *b, size_t column, tl_map *y, const finish *f)
 {
     edge e = edge_of(f, column);
@@ -191,21 +196,21 @@ size_t TL_SIMD(pw_parts)(size_t m, int in, int out, bool grad)
     return grad ? grad_parts(m, (size_t)in, (size_t)out) : forward_parts(m);
 }
 
-/* A block of n rows as floats, *ld apart: where they lie, if they are that already and need not be `even`, whole vectors apart;
+/* A block of n rows, *ld words apart: where they lie, if they consist of words and need not be `even`, whole vectors apart;
  * otherwise at `to`, through a batch norm or not. */
 static const float *block_of(const tl_map *x, size_t n, size_t c, const tl_bn_read *read, bool even, float *to, size_t *ld)
 {
     const size_t whole = round_up(c, TL_VEC);
-    *ld = c;
-    if (!read && floats_of(x) && !(even && whole != c)) return floats_of(x);
-    *ld = whole;
-    if (read) read_rows(x, n, c, *read, to, whole);
+    *ld = c / PER_WORD;
+    if (!read && c % PER_WORD == 0 && !(even && whole != c)) return (const void *)x;
+    *ld = whole / PER_WORD;
+    if (read) read_rows(x, n, c, *read, true, to, *ld);
     else
-        copy_rows(x, n, c, to, whole);
+        copy_rows(x, n, c, true, to, *ld);
     return to;
 }
 
-/* Of one thread: a block of x, and backward one of dy. */
+/* Of one thread: a block of x, and backward one of dy; half as large where two numbers make a word, and again as large, woven. */
 static size_t block_floats(size_t in, size_t out) { return block_rows(in, out) * round_up(in, TL_VEC); }
 
 size_t TL_SIMD(pw_scratch)(size_t m, int in, int out, bool grad)
@@ -244,7 +249,7 @@ void TL_SIMD(pw)(const tl_map *x, size_t m, int in, int out, const float *w, con
             n = least(most, end - r);
             ask(&next, 0, x + (r + n) * c, least(most, end - r - n) * c, tiles(n, o));
             const float *rows = block_of(x + r * c, n, c, read, false, block, &ld);
-            for (size_t k = 0; k < o; k += NR) panel(n, c, rows, ld, panels + k * c, k, y + r * o, &f);
+            for (size_t k = 0; k < o; k += NR) panel(n, words(c), rows, ld, panels + k * words(c), k, y + r * o, &f);
         }
     }
 }
@@ -258,14 +263,34 @@ INLINE void outer_tile(const int rows, const int nv, size_t m, const float *dy, 
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 2
         for (int j = 0; j < nv; j++) sum[r][j] = at(dw + (size_t)r * ldx + j * TL_VEC);
-    product(0, rows, nv, m, dy, 1, ldy, x, ldx, sum);
+    product(PAIRED, rows, nv, m, dy, 1, ldy, x, ldx, sum);
 #pragma GCC unroll 14
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 2
         for (int j = 0; j < nv; j++) put(dw + (size_t)r * ldx + j * TL_VEC, sum[r][j]);
 }
 
-/* dw (out x ldx) += dy' * x over the m rows of a block. */
+/* The n rows of a block, which are *ld words apart, as what dw is made of: words of neighbors in depth, which are rows. */
+static const float *woven(const float *rows, size_t n, size_t c, size_t *ld, float *to)
+{
+#ifdef TL_BF16_MAPS
+    const size_t apart = *ld * PER_WORD;
+    const tl_map *from = (const void *)rows;
+    *ld = round_up(c, TL_VEC);
+    for (size_t r = 0; r < n; r += 2)
+        for (size_t i = 0; i < c; i += TL_VEC) {
+            const vec first = load_map(from + r * apart + i, c - i);
+            const vec second = r + 1 < n ? load_map(from + (r + 1) * apart + i, c - i) : (vec){ 0 };
+            put(to + r / 2 * *ld + i, pair_lanes(first, second));
+        }
+    return to;
+#else
+    (void)n, (void)c, (void)ld, (void)to;
+    return rows;
+#endif
+}
+
+/* dw (out x ldx) += dy' * x over the m words in depth of a block. */
 static void outer(size_t m, const float *dy, size_t ldy, size_t out, const float *x, size_t ldx, float *dw)
 {
     const size_t parts = (out + MR - 1) / MR;
@@ -305,7 +330,7 @@ void TL_SIMD(pw_grad)(const tl_map *x, const tl_map *dy, size_t m, int in, int o
 #pragma omp parallel for schedule(dynamic) if (m * (c + o) > SERIAL_BELOW)
     for (size_t p = 0; p < parts; p++) {
         float *xs = blocks + (size_t)omp_get_thread_num() * (block_floats(c, o) + block_floats(o, c)), *dys = xs + block_floats(c, o);
-        float *own = dws + p * o * ldx;
+        float *own = dws + p * o * ldx, *xs_woven = xs + block_floats(c, o) / 2, *dys_woven = dys + block_floats(o, c) / 2;
         ahead next = { 0 };
         finish f = finish_part(c, read ? sums : NULL, p, past, &next);
         const size_t end = first_row(m, p + 1, parts);
@@ -317,12 +342,14 @@ void TL_SIMD(pw_grad)(const tl_map *x, const tl_map *dy, size_t m, int in, int o
             ask(&next, 0, b + n * c, more * c, tiles(n, c));
             ask(&next, 1, a + n * o, more * o, tiles(n, c));
             if (undo) ask(&next, 2, undo->z + (r + n) * o, more * o, tiles(n, c));
-            const float *rows = block_of(b, n, c, read, true, xs, &ld);
+            const float *rows = block_of(b, n, c, read, !PAIRED, xs, &ld);
             const float *grads = undo ? dys : block_of(a, n, o, NULL, false, dys, &ldy);
-            if (undo) undo_rows(a, undo->z + r * o, n, o, *undo, dys, ldy = round_up(o, TL_VEC));
-            outer(n, grads, ldy, o, rows, ldx, own);
+            if (undo) undo_rows(a, undo->z + r * o, n, o, *undo, true, dys, ldy = round_up(o, TL_VEC) / PER_WORD);
+            size_t ldw = ldy;
+            const float *gw = woven(grads, n, o, &ldw, dys_woven);
+            outer(words(n), gw, ldw, o, woven(rows, n, c, &ld, xs_woven), ldx, own);
             if (read) f.z = b, f.read = read;
-            for (size_t k = 0; k < c; k += NR) panel(n, o, grads, ldy, panels + k * o, k, dx + r * c, &f);
+            for (size_t k = 0; k < c; k += NR) panel(n, words(o), grads, ldy, panels + k * words(o), k, dx + r * c, &f);
         }
     }
     sum_parts(dws, parts, o, c, ldx, dw);

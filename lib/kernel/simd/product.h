@@ -27,6 +27,7 @@ INLINE vec pair_lanes(vec first, vec second)
 }
 #else
 enum { PAIRED = 0, PER_WORD = 1 };
+INLINE vec pair_lanes(vec first, vec second) { (void)second; return first; }
 INLINE vec add_pair(vec sum, const float *a, vec b) { return sum + *a * b; }
 #endif
 INLINE vec add_product(const int paired, vec sum, const float *a, vec b)
