@@ -10,7 +10,7 @@ enum { MOST_WEIGHTS = 160 << 10 };
 static bool fits(const tl_io *io)
 {
     const tl_conv2d *a = io->attr;
-    return (int64_t)io->x[0].s.c * a->out <= MOST_WEIGHTS && io->train && a->k == 1 && a->stride == 1 && a->pad == 0 && a->extra == 0 && a->groups == 1 && a->nobias &&
+    return (int64_t)io->x[0].s.c * a->out <= (io->y.t == TL_F32 ? MOST_WEIGHTS : (4 << 20)) && io->train && a->k == 1 && a->stride == 1 && a->pad == 0 && a->extra == 0 && a->groups == 1 && a->nobias &&
            !tl_act_on(io->act) && io->want_dw && io->want_dx[0];
 }
 

@@ -202,8 +202,8 @@ static const float *block_of(const tl_map *x, size_t n, size_t c, const tl_bn_re
 {
     const size_t whole = round_up(c, TL_VEC);
     *ld = c / PER_WORD;
-    if (!read && c % PER_WORD == 0 && !(even && whole != c)) return (const void *)x;
-    *ld = whole / PER_WORD;
+    if (!read && c % PER_WORD == 0 && !(even && whole != c) && *ld % 1024) return (const void *)x;
+    *ld = whole / PER_WORD | 16;
     if (read) read_rows(x, n, c, *read, true, to, *ld);
     else
         copy_rows(x, n, c, true, to, *ld);
@@ -211,7 +211,7 @@ static const float *block_of(const tl_map *x, size_t n, size_t c, const tl_bn_re
 }
 
 /* Of one thread: a block of x, and backward one of dy; half as large where two numbers make a word, and again as large, woven. */
-static size_t block_floats(size_t in, size_t out) { return block_rows(in, out) * round_up(in, TL_VEC); }
+static size_t block_floats(size_t in, size_t out) { return block_rows(in, out) * (round_up(in, TL_VEC) + 32); }
 
 size_t TL_SIMD(pw_scratch)(size_t m, int in, int out, bool grad)
 {
@@ -256,18 +256,19 @@ void TL_SIMD(pw)(const tl_map *x, size_t m, int in, int out, const float *w, con
 
 /* ---- Backward ---- */
 
-INLINE void outer_tile(const int rows, const int nv, size_t m, const float *dy, size_t ldy, const float *x, size_t ldx, float *dw)
+INLINE void outer_tile(const int rows, const int nv, size_t m, const float *dy, size_t ldy, const float *x, size_t ldx, float *dw,
+                       size_t c)
 {
     vec sum[MR][2];
 #pragma GCC unroll 14
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 2
-        for (int j = 0; j < nv; j++) sum[r][j] = at(dw + (size_t)r * ldx + j * TL_VEC);
+        for (int j = 0; j < nv; j++) sum[r][j] = at(dw + (size_t)r * c + j * TL_VEC);
     product(PAIRED, rows, nv, m, dy, 1, ldy, x, ldx, sum);
 #pragma GCC unroll 14
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 2
-        for (int j = 0; j < nv; j++) put(dw + (size_t)r * ldx + j * TL_VEC, sum[r][j]);
+        for (int j = 0; j < nv; j++) put(dw + (size_t)r * c + j * TL_VEC, sum[r][j]);
 }
 
 /* The n rows of a block, which are *ld words apart, as what dw is made of: words of neighbors in depth, which are rows. */
@@ -290,19 +291,19 @@ static const float *woven(const float *rows, size_t n, size_t c, size_t *ld, flo
 #endif
 }
 
-/* dw (out x ldx) += dy' * x over the m words in depth of a block. */
-static void outer(size_t m, const float *dy, size_t ldy, size_t out, const float *x, size_t ldx, float *dw)
+/* dw (out x c) += dy' * x over the m words in depth of a block. */
+static void outer(size_t m, const float *dy, size_t ldy, size_t out, const float *x, size_t ldx, size_t c, float *dw)
 {
     const size_t parts = (out + MR - 1) / MR;
-    for (size_t i = 0; i < ldx; i += NR)
+    for (size_t i = 0; i < c; i += NR)
         for (size_t k = 0; k < parts; k++) {
             const size_t o = out * k / parts, rows = out * (k + 1) / parts - o;
-            float *to = dw + o * ldx + i;
+            float *to = dw + o * c + i;
 #define CASE(R) \
     case R: \
-        if (ldx - i > TL_VEC) outer_tile(R, 2, m, dy + o, ldy, x + i, ldx, to); \
+        if (c - i > TL_VEC) outer_tile(R, 2, m, dy + o, ldy, x + i, ldx, to, c); \
         else \
-            outer_tile(R, 1, m, dy + o, ldy, x + i, ldx, to); \
+            outer_tile(R, 1, m, dy + o, ldy, x + i, ldx, to, c); \
         break;
             EACH_HEIGHT(rows, CASE)
 #undef CASE
@@ -323,18 +324,18 @@ static void sum_parts(const float *from, size_t parts, size_t out, size_t in, si
 void TL_SIMD(pw_grad)(const tl_map *x, const tl_map *dy, size_t m, int in, int out, const float *w, const tl_bn_read *read,
                       const tl_sums *sums, const tl_bn_undo *undo, tl_map *dx, float *dw, float *scratch)
 {
-    const size_t c = (size_t)in, o = (size_t)out, parts = grad_parts(m, c, o), most = block_rows(c, o), ldx = round_up(c, TL_VEC);
+    const size_t c = (size_t)in, o = (size_t)out, parts = grad_parts(m, c, o), most = block_rows(c, o), whole = round_up(c, TL_VEC);
     const bool past = goes_past(dx, m * c, c);
-    float *panels = scratch, *dws = panels + round_up(packed(o, c), 16), *blocks = dws + parts * o * ldx;
+    float *panels = scratch, *dws = panels + round_up(packed(o, c), 16), *blocks = dws + parts * o * whole;
     pack_backward(w, c, o, panels);
 #pragma omp parallel for schedule(dynamic) if (m * (c + o) > SERIAL_BELOW)
     for (size_t p = 0; p < parts; p++) {
         float *xs = blocks + (size_t)omp_get_thread_num() * (block_floats(c, o) + block_floats(o, c)), *dys = xs + block_floats(c, o);
-        float *own = dws + p * o * ldx, *xs_woven = xs + block_floats(c, o) / 2, *dys_woven = dys + block_floats(o, c) / 2;
+        float *own = dws + p * o * whole, *xs_woven = xs + block_floats(c, o) / 2, *dys_woven = dys + block_floats(o, c) / 2;
         ahead next = { 0 };
         finish f = finish_part(c, read ? sums : NULL, p, past, &next);
         const size_t end = first_row(m, p + 1, parts);
-        memset(own, 0, o * ldx * sizeof *own);
+        memset(own, 0, o * whole * sizeof *own);
         for (size_t r = first_row(m, p, parts), n, ld, ldy; r < end; r += n) {
             n = least(most, end - r);
             const tl_map *b = x + r * c, *a = dy + r * o;
@@ -346,11 +347,11 @@ void TL_SIMD(pw_grad)(const tl_map *x, const tl_map *dy, size_t m, int in, int o
             const float *grads = undo ? dys : block_of(a, n, o, NULL, false, dys, &ldy);
             if (undo) undo_rows(a, undo->z + r * o, n, o, *undo, true, dys, ldy = round_up(o, TL_VEC) / PER_WORD);
             size_t ldw = ldy;
-            const float *gw = woven(grads, n, o, &ldw, dys_woven);
-            outer(words(n), gw, ldw, o, woven(rows, n, c, &ld, xs_woven), ldx, own);
+            const float *as = woven(grads, n, o, &ldw, dys_woven), *bs = woven(rows, n, c, &ld, xs_woven);
+            outer(words(n), as, ldw, o, bs, ld, whole, own);
             if (read) f.z = b, f.read = read;
             for (size_t k = 0; k < c; k += NR) panel(n, words(o), grads, ldy, panels + k * words(o), k, dx + r * c, &f);
         }
     }
-    sum_parts(dws, parts, o, c, ldx, dw);
+    sum_parts(dws, parts, o, c, whole, dw);
 }

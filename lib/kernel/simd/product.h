@@ -16,9 +16,8 @@ enum { NR = 2 * TL_VEC, MR = TL_VEC == 16 ? 14 : 6 };
 enum { PAIRED = 1, PER_WORD = 2 };
 INLINE vec add_pair(vec sum, const float *a, vec b)
 {
-    int32_t pair;
-    memcpy(&pair, a, sizeof pair);
-    return (vec)_mm512_dpbf16_ps((__m512)sum, (__m512bh)_mm512_set1_epi32(pair), (__m512bh)b);
+    __asm__("vdpbf16ps %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(b), "m"(*a));
+    return sum;
 }
 INLINE vec pair_lanes(vec first, vec second)
 {

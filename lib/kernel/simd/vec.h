@@ -51,7 +51,7 @@ INLINE void store(float *p, vec v, size_t n)
 }
 
 /* The same of a map. put_past writes to aligned memory past the caches: what is written is not read into them first. Worth it
- * for maps that no cache holds until they are read again. */
+ * for maps that no cache holds until they are read again, and for whole cache lines: of half ones too many are open at a time. */
 #ifdef TL_BF16_MAPS
 INLINE vec wide(__m256i half) { return (vec)_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16); }
 INLINE __m256i narrow(vec v) { return (__m256i)_mm512_cvtneps_pbh((__m512)v); }
@@ -65,22 +65,19 @@ INLINE void store_map(tl_map *p, vec v, size_t n)
     else
         _mm256_mask_storeu_epi16(p, LANES(n), narrow(v));
 }
-INLINE void put_past(tl_map *p, vec v) { _mm256_stream_si256((void *)p, narrow(v)); }
 #else
 INLINE vec load_map(const tl_map *p, size_t n) { return load(&p->f, n); }
 INLINE void store_map(tl_map *p, vec v, size_t n) { store(&p->f, v, n); }
-#if TL_VEC == 16
+#endif
+#if TL_VEC == 16 && !defined TL_BF16_MAPS
 INLINE void put_past(tl_map *p, vec v) { _mm512_stream_ps(&p->f, (__m512)v); }
-#elif TL_VEC == 8
-INLINE void put_past(tl_map *p, vec v) { _mm256_stream_ps(&p->f, (__m256)v); }
 #else
-INLINE void put_past(tl_map *p, vec v) { put(&p->f, v); }
+INLINE void put_past(tl_map *p, vec v) { store_map(p, v, TL_VEC); }
 #endif
-#endif
-enum { PAST_CACHES = 24 << 20 }; /* bytes */
+enum { PAST_CACHES = 24 << 20, LINE_BYTES = 64 };
 static inline bool goes_past(const tl_map *p, size_t n, size_t c)
 {
-    return n * sizeof *p > PAST_CACHES && c % TL_VEC == 0 && (uintptr_t)p % (TL_VEC * sizeof *p) == 0;
+    return TL_VEC * sizeof *p == LINE_BYTES && n * sizeof *p > PAST_CACHES && c % TL_VEC == 0 && (uintptr_t)p % (TL_VEC * sizeof *p) == 0;
 }
 
 /* store_map(), or past the caches */
