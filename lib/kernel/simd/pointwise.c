@@ -13,14 +13,14 @@
 #include "through.h"
 #include <omp.h>
 
-enum { BLOCK = 49152, MOST_ROWS = 24 * MR, PARTS = 64, GRAD_PARTS = 16 };
+enum { BLOCK = 49152, MOST_ROWS = 24 * MR, PARTS = 64, GRAD_PARTS = 16, MANY_WEIGHTS = 160 << 10 };
 
 static size_t clamp(size_t n, size_t low, size_t high) { return n < low ? low : least(n, high); }
 
 /* Rows of a block: a number of words that the second-level cache holds together with a panel of weights. */
 static size_t block_rows(size_t in, size_t out)
 {
-    return clamp(BLOCK * PER_WORD / (in > out ? in : out) / MR, 2, MOST_ROWS / MR) * MR;
+    return clamp(BLOCK * PER_WORD * (in * out > MANY_WEIGHTS ? 4 : 1) / (in > out ? in : out) / MR, 2, MOST_ROWS / MR) * MR;
 }
 
 static size_t forward_parts(size_t m) { return clamp(m / (4 * MR), 1, PARTS); }
@@ -28,7 +28,7 @@ static size_t forward_parts(size_t m) { return clamp(m / (4 * MR), 1, PARTS); }
 /* Each part has a dw of its own: writing and adding them up shall not cost more than a quarter of reading the maps. */
 static size_t grad_parts(size_t m, size_t in, size_t out)
 {
-    return least(clamp(m * (in + out) / (4 * in * out), 2, GRAD_PARTS), clamp(m / MR, 1, GRAD_PARTS));
+    return least(clamp(m * (in + out) / (4 * in * out), 4, GRAD_PARTS), clamp(m / MR, 1, GRAD_PARTS));
 }
 
 static size_t first_row(size_t m, size_t part, size_t parts) { return part == parts ? m : m * part / parts / MR * MR; }
