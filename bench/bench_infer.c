@@ -4,7 +4,7 @@
  *
  * Batch norm folded, weights constant, 224x224 pictures, f32. Prints milliseconds per run (median
  * after two that warm up). FILE: also write the network there as ONNX, for a peer to run.
- * PROFILE=1: also where the time goes. */
+ * PROFILE=1: also where the time goes. AMP=1: maps in bf16. */
 #include "bench.h"
 #include "pass.h"
 
@@ -19,7 +19,8 @@ static tl_status bench(tl_arena *a, const char *net, int batch, int runs, const 
     TL_TRY(tl_fold(m->g, a, &g));
     TL_TRY(tl_model_with(m, a, g, &small));
     if (file) TL_TRY(tl_model_save(small, file, &(tl_save_opts){ .static_batch = batch }));
-    TL_TRY(tl_plan_new(g, a, &(tl_plan_conf){ .batch = batch, .constant = true }, &p));
+    const tl_plan_conf conf = { .batch = batch, .constant = true, .amp = getenv("AMP") != NULL };
+    TL_TRY(tl_plan_new(g, a, &conf, &p));
     fill_noise(tl_plan_value(p, small->image));
     for (int r = -2; r < runs; r++) {
         if (r == 0 && getenv("PROFILE")) TL_TRY(tl_plan_profile(p));

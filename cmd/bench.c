@@ -12,7 +12,7 @@ static const tl_field rows[] = {
     CMD_OPTION(T, batch_size, TL_INT, .def = 16, .lo = 1, .hi = 4096, .help = "pictures at once"),
     CMD_OPTION(T, runs, TL_INT, .def = 5, .lo = 1, .hi = 100000, .help = "times are means of so many"),
     CMD_OPTION(T, train, TL_BOOL, .help = "a training step, forward and backward; otherwise inference"),
-    CMD_OPTION(T, use_amp, TL_BOOL, .help = "with --train: in mixed precision"), TL_F_END
+    CMD_OPTION(T, use_amp, TL_BOOL, .help = "in mixed precision, on processors with AVX512-BF16"), TL_F_END
 };
 static const cmd_flag flags[] = { { "--arch", "arch", "NAME" }, { "-m", "model", NULL }, { "-k", "key", "KEY" }, { 0 } };
 

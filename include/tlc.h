@@ -153,6 +153,7 @@ typedef struct {
     const char *key, *model, *results_dir, *classmap;
     const char *images;          /* class folders; NULL: eval_config.eval_dataset_path of the spec */
     int         batch_size;      /* 0: the spec's */
+    bool        use_amp;         /* as when training */
     tl_list     overrides;
 } tl_evaluate_opts;
 typedef struct {
@@ -184,6 +185,7 @@ typedef struct {
     const char *classmap;        /* classmap.json; NULL: the classes in the model */
     const char *key, *results_dir; /* results_dir: where result.csv goes; NULL: the current folder */
     int         batch_size;
+    bool        use_amp;         /* as when training */
     tl_list     overrides;
 } tl_inference_opts;
 typedef struct {
@@ -269,7 +271,7 @@ typedef struct {
     float       alpha;
     int         batch_size, runs;
     bool        train;           /* a training step; otherwise inference */
-    bool        use_amp;         /* with train: in mixed precision */
+    bool        use_amp;         /* in mixed precision */
 } tl_layers_opts;
 typedef struct { double ms, macs; size_t bytes; const char *text; } tl_layers_summary; /* of one run; bytes: of the plan's memory */
 /* Run a network on made-up pictures and measure every layer. */

@@ -1,5 +1,6 @@
 /* test_amp.c - training steps in mixed precision beside the same in f32. SPDX-License-Identifier: MIT */
 #include "nets.h"
+#include "pass.h"
 #include <omp.h>
 
 static tl_plan *plan_of(tl_arena *a, const tl_graph *g, int batch, bool amp)
@@ -136,6 +137,43 @@ static void types_change_where_they_must(void **state)
     tl_arena_free(a);
 }
 
+static tl_tensor probabilities(tl_arena *a, const tl_model *m, int batch, bool amp, size_t cache)
+{
+    tl_plan *p;
+    ok(tl_plan_new(m->g, a, &(tl_plan_conf){ .batch = batch, .constant = true, .amp = amp, .cache = cache }, &p));
+    tl_tensor x = tl_plan_value(p, m->image);
+    fill(x.f, tl_count(x.s), 5);
+    ok(tl_plan_forward(p));
+    return tl_plan_value(p, m->answer);
+}
+
+/* With a front that is run picture by picture, and without. */
+static void every_backbone_infers(void **state)
+{
+    (void)state;
+    const tl_backbone *b;
+    for (int i = 0; (b = tl_backbone_at(i)); i++) {
+        if (b->layers > 50) continue;
+        tl_arena *a = tl_arena_new();
+        tl_model *m, *folded;
+        tl_graph *g;
+        ok(random_model(a, b, &(tl_backbone_conf){ .bn = true, .pooling = true }, 64, &m));
+        m->g->output = m->answer.i;
+        ok(tl_fold(m->g, a, &g));
+        ok(tl_model_with(m, a, g, &folded));
+        tl_tensor want = probabilities(a, m, 4, false, 0);
+        for (int lanes = 0; lanes < 2; lanes++) {
+            tl_tensor got = probabilities(a, folded, 4, true, lanes ? 1 : (size_t)1 << 40);
+            double worst = 0;
+            assert_int_equal(got.t, TL_F32);
+            for (size_t k = 0; k < tl_count(got.s); k++) worst = fmax(worst, fabs((double)(got.f[k] - want.f[k])));
+            print_message("%s %d: %.4f\n", b->arch, b->layers, worst);
+            assert_true(worst < 0.05);
+        }
+        tl_arena_free(a);
+    }
+}
+
 static void threads_change_nothing(void **state)
 {
     (void)state;
@@ -158,6 +196,7 @@ int main(void)
         cmocka_unit_test(maps_need_half_the_memory),
         cmocka_unit_test(every_backbone_takes_a_step),
         cmocka_unit_test(types_change_where_they_must),
+        cmocka_unit_test(every_backbone_infers),
         cmocka_unit_test(threads_change_nothing),
     };
     if (tl_kernel_bf16()) return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,8 @@
 /* A checked spec, its warnings told. path NULL: *out stays NULL. */
 tl_status tl_spec_open(tl_arena *a, const char *path, const tl_list *overrides, unsigned needs,
                        const tl_listener *l, const tl_classification_spec **out);
+/* Mixed precision, if it is wanted and this processor has it; the listener is told. */
+bool tl_precision(bool wanted, const tl_listener *l);
 /* Did the user give this field of a section ("train_config") of the spec? */
 bool tl_spec_says(const char *section, const void *obj, const char *field);
 /* The file that a model's path means: "registry:NAME" is the one that was pulled; a hint when the same model lies beside it under the

@@ -43,7 +43,7 @@ static tl_status evaluate(tl_arena *a, const source *s, const tl_model *m,
     tl_list classes;
     TL_TRY(tl_classes_of(a, m, o->classmap, &classes));
     TL_TRY(tl_formats[0]->scan(a, s->images, &classes, &d));
-    TL_TRY(tl_plan_new(m->g, a, &(tl_plan_conf){ .batch = s->batch, .constant = true }, &plan));
+    TL_TRY(tl_plan_new(m->g, a, &(tl_plan_conf){ .batch = s->batch, .constant = true, .amp = tl_precision(o->use_amp, l) }, &plan));
     TL_TRY(tl_loader_new(a, d, &conf, &load));
     TL_TRY(tl_confusion_init(a, classes.n, s->top_k, &c));
     double start = tl_now();

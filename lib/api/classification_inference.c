@@ -13,12 +13,12 @@ static int argmax(const float *p, int n)
 
 /* The original's three lines. */
 static tl_status one(tl_arena *a, const tl_model *m, const tl_list *classes, const char *path,
-                     tl_inference *out)
+                     bool amp, tl_inference *out)
 {
     tl_plan *plan;
     tl_text t = tl_text_new(a);
     tl_loader_conf c = tl_loader_for(m, 1);
-    TL_TRY(tl_plan_new(m->g, a, &(tl_plan_conf){ .batch = 1, .constant = true }, &plan));
+    TL_TRY(tl_plan_new(m->g, a, &(tl_plan_conf){ .batch = 1, .constant = true, .amp = amp }, &plan));
     TL_TRY(tl_picture_read(a, path, &c, tl_plan_value(plan, m->image).f));
     double start = tl_now();
     TL_TRY(tl_plan_forward(plan));
@@ -75,7 +75,7 @@ static tl_status folder(tl_arena *a, const tl_model *m, const tl_list *classes,
     writer w = { &d, classes, &csv };
     TL_TRY(tl_pictures_below(a, o->image_dir, &d));
     d.classes = *classes;
-    TL_TRY(tl_plan_new(m->g, a, &(tl_plan_conf){ .batch = batch, .constant = true }, &plan));
+    TL_TRY(tl_plan_new(m->g, a, &(tl_plan_conf){ .batch = batch, .constant = true, .amp = tl_precision(o->use_amp, l) }, &plan));
     TL_TRY(tl_loader_new(a, &d, &conf, &load));
     TL_TRY(tl_confusion_init(a, classes->n, 1, &c));
     double start = tl_now();
@@ -108,5 +108,5 @@ tl_status tl_classification_inference(tl_arena *a, const tl_inference_opts *o, c
     tl_list classes;
     TL_TRY(tl_classes_of(a, m, o->classmap, &classes));
     int batch = o->batch_size > 0 ? o->batch_size : spec ? spec->eval->batch_size : 16;
-    return o->image ? one(a, m, &classes, o->image, out) : folder(a, m, &classes, o, batch, l, out);
+    return o->image ? one(a, m, &classes, o->image, tl_precision(o->use_amp, l), out) : folder(a, m, &classes, o, batch, l, out);
 }

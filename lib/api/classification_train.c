@@ -196,15 +196,10 @@ static tl_loader_conf loader(const job *j)
     return c;
 }
 
-/* Mixed precision, if it is asked for and this processor has it. */
 static void choose_precision(job *j)
 {
     const tl_training_precision *p = j->spec->model->training_precision;
-    const bool wanted = j->o->use_amp || (p && p->backend_floatx != TL_FLOAT32);
-    j->amp = wanted && tl_kernel_bf16();
-    if (j->amp) tl_say(j->l, "mixed precision: maps in bf16, weights and sums in f32\n");
-    else if (wanted)
-        tl_say(j->l, "note: mixed precision needs a processor with AVX512-BF16, which this one is not; training in f32\n");
+    j->amp = tl_precision(j->o->use_amp || (p && p->backend_floatx != TL_FLOAT32), j->l);
 }
 
 /* What describes the run, in its folder: the whole spec and the order of the classes. */

@@ -102,7 +102,7 @@ static tl_status plan_net(tl_arena *a, tl_model *m, const tl_layers_opts *o, tl_
     tl_val target;
     if (!o->train) {
         TL_TRY(tl_fold(m->g, a, &folded));
-        return tl_plan_new(folded, a, &(tl_plan_conf){ .batch = o->batch_size, .constant = true }, p);
+        return tl_plan_new(folded, a, &(tl_plan_conf){ .batch = o->batch_size, .constant = true, .amp = o->use_amp }, p);
     }
     tl_val loss = tl_head_at(0)->loss(m->g, m->raw, &target);
     const tl_plan_conf step = { .batch = o->batch_size, .train = true, .loss = loss, .amp = o->use_amp };

@@ -4,6 +4,14 @@
 #include "statusjson.h"
 #include <string.h>
 
+bool tl_precision(bool wanted, const tl_listener *l)
+{
+    const bool can = tl_kernel_bf16() != NULL;
+    if (wanted && can) tl_say(l, "mixed precision: maps in bf16, weights and sums in f32\n");
+    else if (wanted) tl_say(l, "note: mixed precision needs a processor with AVX512-BF16, which this one is not; computing in f32\n");
+    return wanted && can;
+}
+
 tl_status tl_spec_open(tl_arena *a, const char *path, const tl_list *overrides, unsigned needs,
                        const tl_listener *l, const tl_classification_spec **out)
 {

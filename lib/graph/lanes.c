@@ -94,7 +94,7 @@ static tl_status split(tl_lanes *l, const tl_graph *g, tl_arena *a, const tl_pla
 
 static tl_status lanes_new(tl_lanes *l, tl_arena *a, int n)
 {
-    const tl_plan_conf one = { .batch = 1, .constant = l->conf.constant, .exact = l->conf.exact, .keep = l->out, .nkeep = l->nout };
+    const tl_plan_conf one = { .batch = 1, .constant = l->conf.constant, .exact = l->conf.exact, .amp = l->conf.amp, .keep = l->out, .nkeep = l->nout };
     TL_NEW(l->lane = tl_new(a, tl_plan *, n));
     for (; l->n < n; l->n++) TL_TRY(tl_plan_new(&l->front, a, &one, &l->lane[l->n]));
     return TL_OK;
@@ -129,22 +129,27 @@ const tl_io *tl_plan_io(const tl_plan *p, int i)
 }
 
 /* Picture k's part of a value of p. */
-static float *part(const tl_plan *p, tl_val v, int k)
+static tl_tensor part(const tl_plan *p, tl_val v, int k)
 {
     tl_tensor t = tl_plan_value(p, v);
-    return t.f + tl_count(t.s) / (size_t)t.s.n * (size_t)k;
+    t.s.n = 1;
+    t.p = (char *)t.p + tl_count(t.s) * tl_dtype_size(t.t) * (size_t)k;
+    return t;
 }
 
-static void copy(const tl_plan *lane, tl_val v, float *to, const float *from)
+/* What is a map of the front may be an input of the rest, and inputs are f32. */
+static void copy(tl_tensor from, tl_tensor to)
 {
-    memcpy(to, from, tl_count(tl_plan_value(lane, v).s) * sizeof *to);
+    if (from.t == to.t) memcpy(to.p, from.p, tl_count(to.s) * tl_dtype_size(to.t));
+    else
+        tl_move_run(&(tl_move){ from, to, false });
 }
 
 static tl_status run_picture(const tl_lanes *l, tl_plan *lane, const tl_plan *p, int k)
 {
-    for (int i = 0; i < l->nin; i++) copy(lane, l->in[i], part(lane, l->in[i], 0), part(p, l->in[i], k));
+    for (int i = 0; i < l->nin; i++) copy(part(p, l->in[i], k), part(lane, l->in[i], 0));
     TL_TRY(tl_plan_forward(lane));
-    for (int i = 0; i < l->nout; i++) copy(lane, l->out[i], part(p, l->out[i], k), part(lane, l->out[i], 0));
+    for (int i = 0; i < l->nout; i++) copy(part(lane, l->out[i], 0), part(p, l->out[i], k));
     return TL_OK;
 }
 

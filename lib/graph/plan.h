@@ -5,6 +5,7 @@
 
 /* to += from, of the same type, or to = from, of the other type. */
 typedef struct { tl_tensor from, to; bool add; } tl_move;
+void tl_move_run(const tl_move *m);
 /* Before a node runs: an input in the type in which it reads it. */
 typedef struct tl_cast { int node; tl_move move; } tl_cast;
 /* One node's backward, then what becomes of the gradients which it cannot write where they belong, because they have another

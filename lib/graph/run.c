@@ -9,7 +9,7 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static void move(const tl_move *m)
+void tl_move_run(const tl_move *m)
 {
     const tl_kernels *bf16 = tl_kernel_bf16();
     const size_t n = tl_count(m->to.s);
@@ -28,7 +28,7 @@ tl_status tl_plan_forward(tl_plan *p)
         int i = p->forward[j];
         tl_io *io = &p->io[i];
         double start = p->seconds ? now() : 0;
-        for (; cast < last && cast->node == i; cast++) move(&cast->move);
+        for (; cast < last && cast->node == i; cast++) tl_move_run(&cast->move);
         io->seed = tl_rng_at(p->seed, (uint64_t)i, 0, 0).s;
         tl_status s = io->kernel.forward(io);
         if (s) return tl_note(s, "running %s", p->g->node[i].name);
@@ -47,7 +47,7 @@ tl_status tl_plan_backward(tl_plan *p)
         double start = p->seconds ? now() : 0;
         tl_status s = p->io[step->node].kernel.backward(&p->io[step->node]);
         if (s) return tl_note(s, "differentiating %s", p->g->node[step->node].name);
-        for (int k = 0; k < step->nmove; k++) move(&step->move[k]);
+        for (int k = 0; k < step->nmove; k++) tl_move_run(&step->move[k]);
         if (p->seconds) p->seconds[p->g->n + step->node] += now() - start;
         if (p->after) TL_TRY(p->after(p->after_ctx, step->grads));
     }

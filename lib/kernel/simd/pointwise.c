@@ -14,10 +14,12 @@
 #include <omp.h>
 
 enum { BLOCK = 49152, MOST_ROWS = 24 * MR, PARTS = 64, GRAD_PARTS = 16, MANY_WEIGHTS = 160 << 10 };
+enum { PAGE = 1024, GAP = 16 }; /* words */
 
 static size_t clamp(size_t n, size_t low, size_t high) { return n < low ? low : least(n, high); }
 
-/* Rows of a block: a number of words that the second-level cache holds together with a panel of weights. */
+/* Rows of a block: a number of words that the second-level cache holds together with a panel of weights. Where it does not hold dw
+ * anyway, more: dw is read and written with each block. */
 static size_t block_rows(size_t in, size_t out)
 {
     return clamp(BLOCK * PER_WORD * (in * out > MANY_WEIGHTS ? 4 : 1) / (in > out ? in : out) / MR, 2, MOST_ROWS / MR) * MR;
@@ -25,7 +27,8 @@ static size_t block_rows(size_t in, size_t out)
 
 static size_t forward_parts(size_t m) { return clamp(m / (4 * MR), 1, PARTS); }
 
-/* Each part has a dw of its own: writing and adding them up shall not cost more than a quarter of reading the maps. */
+/* Each part has a dw of its own: writing and adding them up shall not cost more than a quarter of reading the maps, but a few
+ * there must be, for threads. */
 static size_t grad_parts(size_t m, size_t in, size_t out)
 {
     return least(clamp(m * (in + out) / (4 * in * out), 4, GRAD_PARTS), clamp(m / MR, 1, GRAD_PARTS));
@@ -196,22 +199,22 @@ size_t TL_SIMD(pw_parts)(size_t m, int in, int out, bool grad)
     return grad ? grad_parts(m, (size_t)in, (size_t)out) : forward_parts(m);
 }
 
-/* A block of n rows, *ld words apart: where they lie, if they consist of words and need not be `even`, whole vectors apart;
- * otherwise at `to`, through a batch norm or not. */
+/* A block of n rows, *ld words apart: where they lie, if they consist of words, need not be `even`, whole vectors apart, and do not
+ * compete for the same few lines of the first-level cache, as rows of 4 KiB do; otherwise at `to`, through a batch norm or not. */
 static const float *block_of(const tl_map *x, size_t n, size_t c, const tl_bn_read *read, bool even, float *to, size_t *ld)
 {
     const size_t whole = round_up(c, TL_VEC);
     *ld = c / PER_WORD;
-    if (!read && c % PER_WORD == 0 && !(even && whole != c) && *ld % 1024) return (const void *)x;
-    *ld = whole / PER_WORD | 16;
+    if (!read && c % PER_WORD == 0 && !(even && whole != c) && *ld % PAGE) return (const void *)x;
+    *ld = whole / PER_WORD | GAP;
     if (read) read_rows(x, n, c, *read, true, to, *ld);
     else
         copy_rows(x, n, c, true, to, *ld);
     return to;
 }
 
-/* Of one thread: a block of x, and backward one of dy; half as large where two numbers make a word, and again as large, woven. */
-static size_t block_floats(size_t in, size_t out) { return block_rows(in, out) * (round_up(in, TL_VEC) + 32); }
+/* Of one thread: a block of x, and backward one of dy; in pairs it is half as large, and again as large when woven. */
+static size_t block_floats(size_t in, size_t out) { return block_rows(in, out) * (round_up(in, TL_VEC) + 2 * GAP); }
 
 size_t TL_SIMD(pw_scratch)(size_t m, int in, int out, bool grad)
 {

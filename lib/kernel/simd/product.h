@@ -16,9 +16,11 @@ enum { NR = 2 * TL_VEC, MR = TL_VEC == 16 ? 14 : 6 };
 enum { PAIRED = 1, PER_WORD = 2 };
 INLINE vec add_pair(vec sum, const float *a, vec b)
 {
+    /* Spelled, for compilers do not take the broadcast into the instruction: they need a register for it, and spill sums. */
     __asm__("vdpbf16ps %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(b), "m"(*a));
     return sum;
 }
+/* Words of the lanes of two vectors. */
 INLINE vec pair_lanes(vec first, vec second)
 {
     const __m512i low = _mm512_cvtepu16_epi32(narrow(first)), high = _mm512_cvtepu16_epi32(narrow(second));
