@@ -3,6 +3,7 @@
  *     bench_train NET [STEPS [BATCH]]          as tlc list backbones has it; 10; 16
  *     PROFILE=1 bench_train NET ...            and where the time goes, by kind of operation
  *     AMP=1 bench_train NET ...                in mixed precision
+ *     LEAN=1 bench_train NET ...               values made again in backward rather than kept, where that is cheap
  *
  * A step is forward, backward and SGD with momentum, on 224x224 pictures. Prints milliseconds
  * per step (median after a step that warms up), peak memory in MB, and the share of the best step that
@@ -45,7 +46,7 @@ static tl_status bench(tl_arena *a, const char *net, int steps, int batch)
     TL_NEW(ms);
     TL_TRY(bench_net(a, net, &m));
     tl_val loss = tl_head_at(0)->loss(m->g, m->raw, &target);
-    const tl_plan_conf conf = { .batch = batch, .train = true, .loss = loss, .amp = getenv("AMP") != NULL };
+    const tl_plan_conf conf = { .batch = batch, .train = true, .loss = loss, .amp = getenv("AMP") != NULL, .lean = getenv("LEAN") != NULL };
     TL_TRY(tl_plan_new(m->g, a, &conf, &p));
     TL_TRY(tl_weights_new(a, p, &recipe, &w));
     TL_NEW(least = tl_new(a, double, m->g->n));

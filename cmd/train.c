@@ -22,8 +22,9 @@ static const tl_field rows[] = {
                .help = "do not train: print layer by layer what a step computes, its memory and its "
                        "time on this machine, and how long the training would take"),
     CMD_OPTION(T, max_memory, TL_INT, .hi = 1 << 24,
-               .help = "megabytes for a step's values and gradients; a plan that needs more is "
-                       "refused, with the batch size that would fit"),
+               .help = "megabytes for a step's values and gradients; to stay within, values that are "
+                       "cheap to make are made twice; what still needs more is refused, with the batch "
+                       "size that would fit"),
     CMD_OPTION(T, cache_features, TL_INT, .hi = 1 << 20, .flags = TL_OPTIONAL, .sdef = "1024",
                .help = "compute what a frozen trunk makes of the pictures once, and keep it: up to "
                        "MB megabytes in memory, more in a file in the results folder"),

@@ -139,7 +139,7 @@ typedef struct {
     const char *classmap;        /* text file: class names in index order, a line each */
     bool        resume;
     bool        plan;            /* do not train: tell what a step computes, its memory and time, and how long it would all take */
-    int         max_memory;      /* megabytes for values and their gradients; what needs more is refused, saying what fits; 0: no limit */
+    int         max_memory;      /* megabytes for values and their gradients; to stay within, maps are made twice; what still needs more is refused, saying what fits; 0: no limit */
     int         cache_features;  /* megabytes of memory for what a frozen trunk makes of the pictures, which is computed once; larger: a file; 0: computed each time */
     bool        use_amp;         /* mixed precision: maps and their gradients bf16, all else f32, on processors with AVX512-BF16 */
     int         num_processes;   /* this process is one of so many of a job, which train together; 0 or 1: it trains alone */

@@ -75,6 +75,8 @@ typedef struct {
     int  nkeep;
     bool amp;                   /* mixed precision: maps and their gradients are bf16, where the processor has instructions for
                                  * it (f32 where not). What is read afterwards may be, too: see tl_tensor.t */
+    bool lean;                  /* with train: maps that an op can cheaply make again (tl_op.remake) are not kept from forward to
+                                 * backward: less memory, a few more passes over it */
     bool input_grads;           /* gradients of inputs too (tests) */
     bool unlinked;              /* batch norms do all their work themselves: what linked ones are compared with (tests) */
     size_t cache;               /* without train: where the batch's maps outgrow so many bytes, pictures are computed one by

@@ -9,13 +9,24 @@
 static int by_size(const void *a, const void *b)
 {
     const tl_buffer *x = *(tl_buffer *const *)a, *y = *(tl_buffer *const *)b;
-    return x->bytes != y->bytes ? (x->bytes < y->bytes ? 1 : -1) : (x->from > y->from) - (x->from < y->from);
+    return x->bytes != y->bytes ? (x->bytes < y->bytes ? 1 : -1) : (x->in.from > y->in.from) - (x->in.from < y->in.from);
 }
 
 static int by_offset(const void *a, const void *b)
 {
     const tl_buffer *x = *(tl_buffer *const *)a, *y = *(tl_buffer *const *)b;
     return (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+static bool overlap(tl_span a, tl_span b)
+{
+    const bool both = a.from <= a.to && b.from <= b.to;
+    return both && a.from <= b.to && b.from <= a.to;
+}
+
+static bool meet(const tl_buffer *a, const tl_buffer *b)
+{
+    return overlap(a->in, b->in) || overlap(a->in, b->again) || overlap(a->again, b->in) || overlap(a->again, b->again);
 }
 
 tl_status tl_buffers_place(tl_arena *tmp, const tl_list *buffers, size_t *total)
@@ -29,7 +40,7 @@ tl_status tl_buffers_place(tl_arena *tmp, const tl_list *buffers, size_t *total)
         tl_buffer *b = order[i];
         int m = 0;
         for (int j = 0; j < i; j++)
-            if (order[j]->from <= b->to && b->from <= order[j]->to) meets[m++] = order[j];
+            if (meet(order[j], b)) meets[m++] = order[j];
         qsort(meets, (size_t)m, sizeof *meets, by_offset);
         for (int j = 0; j < m && meets[j]->offset < b->offset + b->bytes; j++)
             if (meets[j]->offset + meets[j]->bytes > b->offset) b->offset = meets[j]->offset + meets[j]->bytes;

@@ -14,7 +14,8 @@
  *   setup      kernels prepare what they need
  *   lifetimes  time runs from 0 to 2n: node i runs forward at i and backward at 2n-1-i. Each value and each gradient
  *              gets a buffer with the span of time in which somebody writes or reads it; values computed in place
- *              share one
+ *              share one. A lean plan takes buffers away for the time between forward and backward where values can be made
+ *              again
  *   place      buffers whose spans do not meet may lie at the same address (place.c)
  *   bind       pointers, and the list of steps
  *
@@ -31,6 +32,7 @@ typedef struct {
     int  *root, *uses;                             /* per node; uses: how many inputs of nodes read its value */
     int  *onto;                                    /* per node: the summand whose memory it adds to, -1: none */
     int  *y, *dy;                                  /* per node: its buffers, -1: none */
+    int  *remade;                                  /* per node: when its value is made again, 0: never */
     int (*sum)[TL_MAX_IN];                         /* per node and input: buffer of a gradient that is added, -1 */
     int (*cast)[TL_MAX_IN], (*dcast)[TL_MAX_IN];   /* likewise, of an input converted, and of its gradient before that is */
     tl_list buf;                                   /* tl_buffer */
@@ -227,19 +229,21 @@ static tl_status setup(planner *q, size_t *scratch)
     return TL_OK;
 }
 
+#define NEVER ((tl_span){ 1, 0 })
+
 static tl_status new_buffer(planner *q, tl_tensor t, int from, int to, int *out)
 {
     tl_buffer *b = tl_add(q->tmp, &q->buf, tl_buffer);
     TL_NEW(b);
-    *b = (tl_buffer){ .bytes = (tl_count(t.s) * tl_dtype_size(t.t) + 63) & ~(size_t)63, .from = from, .to = to };
+    *b = (tl_buffer){ .bytes = (tl_count(t.s) * tl_dtype_size(t.t) + 63) & ~(size_t)63, .in = { from, to }, .again = NEVER };
     *out = q->buf.n - 1;
     return TL_OK;
 }
 
 static void stretch(tl_buffer *b, int time)
 {
-    if (time < b->from) b->from = time;
-    if (time > b->to) b->to = time;
+    if (time < b->in.from) b->in.from = time;
+    if (time > b->in.to) b->in.to = time;
 }
 
 /* Is the value of node i its input, which is read through it? */
@@ -281,6 +285,37 @@ static tl_status value_lifetimes(planner *q)
         }
     }
     return TL_OK;
+}
+
+/* When the value of node i, whose buffer is its own, is last read in forward, and first in backward; its own backward does not
+ * read it. */
+static tl_span gap(const planner *q, int i)
+{
+    tl_span s = { forward_time(i), 2 * q->g->n };
+    for (int j = i + 1; j < q->g->n; j++)
+        for (int k = 0; runs(q, j) && k < q->g->node[j].nx; k++) {
+            if (source(q, j, k) != i) continue;
+            s.from = forward_time(j);
+            if (q->active[j] && (q->g->node[j].op->saves & TL_SAVES_X) && !converts(q, j, k)) s.to = backward_time(q, j);
+        }
+    return s;
+}
+
+/* Values that are not kept, but made again when they are read in backward: those whose input is kept anyway. */
+static void leave_gaps(planner *q)
+{
+    for (int i = 0; i < q->g->n; i++) {
+        const tl_op *op = q->g->node[i].op;
+        if (!runs(q, i) || !op->remake || !q->active[i] || q->wanted[i] || op->saves & TL_SAVES_Y) continue;
+        const tl_span s = gap(q, i);
+        tl_buffer *b = buf(q, q->y[i]), *x = buf(q, q->y[source(q, i, 0)]);
+        bool shared = converts(q, i, 0);
+        for (int j = 0; j < q->g->n; j++) shared |= j != i && runs(q, j) && q->y[j] == q->y[i];
+        if (shared || b->in.to < s.to || x->again.from <= x->again.to || x->in.to < s.to) continue;
+        b->again = (tl_span){ s.to, b->in.to };
+        b->in.to = s.from;
+        q->remade[i] = s.to;
+    }
 }
 
 static tl_status gradient_lifetimes(planner *q)
@@ -332,6 +367,14 @@ static void bind_inputs(planner *q, char *base, int i)
     }
 }
 
+/* A value may be read twice by the same node. */
+static void add_remade(tl_step *step, int node)
+{
+    for (int k = 0; k < step->nremake; k++)
+        if (step->remake[k] == node) return;
+    step->remake[step->nremake++] = node;
+}
+
 static void bind_backward(planner *q, char *base, int i, tl_step *step)
 {
     const tl_node *d = &q->g->node[i];
@@ -340,6 +383,7 @@ static void bind_backward(planner *q, char *base, int i, tl_step *step)
     *step = (tl_step){ .node = i, .grads = q->grads };
     for (int k = 0; k < d->nx; k++) {
         const int r = source(q, i, k), more = q->sum[i][k];
+        if (q->remade[r] == backward_time(q, i)) add_remade(step, r);
         if (!io->want_dx[k]) continue;
         tl_tensor dx = q->p->io[r].dy, all = dx;
         if (more >= 0) dx.p = at(q, base, more);
@@ -395,7 +439,7 @@ static tl_status allocate(planner *q)
 {
     int n = q->g->n;
     bool **flag[] = { &q->live, &q->on_path, &q->active, &q->skip, &q->wanted };
-    int **index[] = { &q->root, &q->uses, &q->onto, &q->y, &q->dy };
+    int **index[] = { &q->root, &q->uses, &q->onto, &q->y, &q->dy, &q->remade };
     for (int i = 0; i < TL_LEN(flag); i++) TL_NEW(*flag[i] = tl_new(q->tmp, bool, n));
     for (int i = 0; i < TL_LEN(index); i++) TL_NEW(*index[i] = tl_new(q->tmp, int, n));
     int(**inputs[])[TL_MAX_IN] = { &q->sum, &q->cast, &q->dcast };
@@ -418,6 +462,7 @@ static tl_status make(planner *q)
     absorb(q);
     TL_TRY(setup(q, &scratch));
     TL_TRY(value_lifetimes(q));
+    if (q->p->conf.lean) leave_gaps(q);
     TL_TRY(gradient_lifetimes(q));
     return bind(q, scratch);
 }

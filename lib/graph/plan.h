@@ -10,10 +10,16 @@ void tl_move_run(const tl_move *m);
 typedef struct tl_cast { int node; tl_move move; } tl_cast;
 /* One node's backward, then what becomes of the gradients which it cannot write where they belong, because they have another
  * type there or there is one already. After it so many floats of the plan's `grads`, from the front, are final. */
-typedef struct tl_step { int node, nmove; tl_move move[2 * TL_MAX_IN]; size_t grads; } tl_step;
+typedef struct tl_step {
+    int     node, nmove, nremake;
+    tl_move move[2 * TL_MAX_IN];
+    int     remake[TL_MAX_IN];  /* before it: nodes whose values are made again */
+    size_t  grads;
+} tl_step;
 
-/* A part of the plan's memory, and the span of time in which it is in use. */
-typedef struct { size_t bytes, offset; int from, to; } tl_buffer;
+typedef struct { int from, to; } tl_span; /* of time; from > to: none */
+/* A part of the plan's memory, and when it is in use: once, or twice. */
+typedef struct { size_t bytes, offset; tl_span in, again; } tl_buffer;
 /* Give each buffer (tl_buffer) an offset; *total: bytes in all. */
 tl_status tl_buffers_place(tl_arena *tmp, const tl_list *buffers, size_t *total);
 

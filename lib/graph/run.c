@@ -45,7 +45,9 @@ tl_status tl_plan_backward(tl_plan *p)
     for (int j = 0; j < p->nbackward; j++) {
         const tl_step *step = &p->backward[j];
         double start = p->seconds ? now() : 0;
-        tl_status s = p->io[step->node].kernel.backward(&p->io[step->node]);
+        tl_status s = TL_OK;
+        for (int k = 0; k < step->nremake && !s; k++) s = p->g->node[step->remake[k]].op->remake(&p->io[step->remake[k]]);
+        if (!s) s = p->io[step->node].kernel.backward(&p->io[step->node]);
         if (s) return tl_note(s, "differentiating %s", p->g->node[step->node].name);
         for (int k = 0; k < step->nmove; k++) tl_move_run(&step->move[k]);
         if (p->seconds) p->seconds[p->g->n + step->node] += now() - start;

@@ -101,6 +101,14 @@ static tl_status statistics_of_all(const tl_io *io, state *s)
     return TL_OK;
 }
 
+static tl_status remake(tl_io *io)
+{
+    const state *s = io->state;
+    const int c = io->y.s.c;
+    io->k->bn_apply(io->x[0].m, tl_count(io->y.s) / (size_t)c, c, s->a, s->b, NULL, io->act, io->y.m);
+    return TL_OK;
+}
+
 static tl_status forward(tl_io *io)
 {
     const tl_bn *a = io->attr;
@@ -122,7 +130,7 @@ static tl_status forward(tl_io *io)
     }
     if (io->link && io->link->through) io->link->read = (tl_bn_read){ s->a, s->b, io->act };
     else
-        io->k->bn_apply(io->x[0].m, m, c, s->a, s->b, NULL, io->act, io->y.m);
+        TL_TRY(remake(io));
     if (batch_stats(io)) move_running(io, s, m);
     return TL_OK;
 }
@@ -267,6 +275,7 @@ const tl_op tl_op_bn = {
     .setup = setup,
     .forward = forward,
     .backward = backward,
+    .remake = remake,
     .amp = TL_AMP_ALL,
     .flow = tl_flow_same,
     .is_scale = is_scale,

@@ -13,6 +13,7 @@
  *             beforehand when it says takes_sum and io->add is set
  *   backward  reads dy and what `saves` promised (x, y); WRITES dx[k] where dx[k].p is set and p[k].g where set;
  *             never adds: summing over several consumers is the runner's business
+ *   remake    between forward and backward of a step, whole x there: writes y again, the same bits
  *   flow, resize: pruning; see tl_flow */
 #ifndef TL_OP_H
 #define TL_OP_H
@@ -149,6 +150,7 @@ typedef struct tl_op {
     tl_status     (*setup)(tl_io *io);                /* optional; this and the next two are the kernel for all cases */
     tl_status     (*forward)(tl_io *io);
     tl_status     (*backward)(tl_io *io);             /* optional: no gradient passes */
+    tl_status     (*remake)(tl_io *io);               /* optional: y is not cheaply made again */
     const tl_op_kernel *const *kernels;               /* for special cases, best first, ended by NULL */
     double        (*macs)(const void *attr, tl_shape x, tl_shape y); /* multiply-accumulates; optional: few */
     unsigned        saves;

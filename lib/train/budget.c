@@ -35,11 +35,11 @@ static tl_status largest(const tl_plan *p, size_t limit, int *batch, size_t *byt
     return TL_OK;
 }
 
-tl_status tl_budget_check(const tl_plan *p, size_t limit)
+/* p, which is as lean as it gets, needs more than limit: say what would fit. */
+static tl_status refuse(const tl_plan *p, size_t limit)
 {
     size_t bytes;
     int batch;
-    if (!limit || p->bytes <= limit) return TL_OK;
     TL_TRY(largest(p, limit, &batch, &bytes));
     TL_CHECK(batch, TL_ENOMEM, "a training step needs %zu MB for values and gradients, %zu MB with one picture at a time; "
              "--max-memory allows %zu. Smaller pictures, a smaller network or more freeze_blocks need less",
@@ -47,4 +47,14 @@ tl_status tl_budget_check(const tl_plan *p, size_t limit)
     return tl_fail(TL_ENOMEM, "a training step of %d pictures needs %zu MB for values and gradients; --max-memory allows %zu. "
                    "%d pictures would fit, with %zu MB: train_config.batch_size_per_gpu=%d",
                    p->conf.batch, p->bytes >> 20, limit >> 20, batch, bytes >> 20, batch);
+}
+
+tl_status tl_budget_plan(const tl_graph *g, tl_arena *a, const tl_plan_conf *c, size_t limit, tl_plan **out)
+{
+    tl_plan_conf lean = *c;
+    TL_TRY(tl_plan_new(g, a, c, out));
+    if (!limit || (*out)->bytes <= limit) return TL_OK;
+    lean.lean = true;
+    TL_TRY(tl_plan_new(g, a, &lean, out));
+    return (*out)->bytes <= limit ? TL_OK : refuse(*out, limit);
 }

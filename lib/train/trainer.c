@@ -130,8 +130,11 @@ static tl_status plan_step(trainer *t)
     const tl_model *m = t->c->model;
     tl_plan_conf train = { .batch = t->c->loader.batch, .train = true, .loss = t->loss, .keep = &m->raw, .nkeep = 1, .amp = t->c->amp,
                            .dist = t->c->sync_bn ? t->c->dist : NULL };
-    TL_TRY(tl_plan_new(&t->trunk.rest, t->a, &train, &t->plan));
-    return tl_budget_check(t->plan, t->c->max_memory);
+    TL_TRY(tl_budget_plan(&t->trunk.rest, t->a, &train, t->c->max_memory, &t->plan));
+    if (t->plan->conf.lean)
+        tl_say(&t->c->listener, "to stay within --max-memory, maps are made again rather than kept where that is cheap: %zu MB\n",
+               t->plan->bytes >> 20);
+    return TL_OK;
 }
 
 static tl_status make_plans(trainer *t)

@@ -49,8 +49,9 @@ tl_status tl_train(tl_arena *a, const tl_trainer_conf *c, tl_train_result *out);
 
 /* What a step of this training runs, its pictures and targets still empty. TL_ENOMEM: it would need more than max_memory. */
 tl_status tl_train_plan(tl_arena *a, const tl_trainer_conf *c, tl_plan **out);
-/* TL_ENOMEM, saying how many pictures would fit: p needs more than limit bytes (0: no limit). */
-tl_status tl_budget_check(const tl_plan *p, size_t limit);
+/* A plan of no more than limit bytes (0: no limit), a lean one where that is needed. TL_ENOMEM, saying how many pictures would fit:
+ * there is none. */
+tl_status tl_budget_plan(const tl_graph *g, tl_arena *a, const tl_plan_conf *c, size_t limit, tl_plan **out);
 
 /* ---- Features, computed once ---- */
 /* Run all training and validation pictures through the trunk, so that loaders can take rows (t->rows) in place of pictures: training
