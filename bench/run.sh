@@ -1,11 +1,12 @@
 #!/bin/bash
 # run.sh - our speed and memory beside other programs', in one run. SPDX-License-Identifier: MIT
 #
-#     B=build ROUNDS=5 STEPS=3 bench/run.sh [train] [bf16] [infer] [rest]   without a word: all four
+#     B=build ROUNDS=5 STEPS=3 bench/run.sh [train] [bf16] [infer] [darknet] [rest]   without a word: all
 #     NETS="resnet18 ..." ALL="resnet18 vgg16 ..." PICTURES=FOLDER
-#     PYTHON=python3 PYTHON_TF=$PYTHON
+#     PYTHON=python3 PYTHON_TF=$PYTHON DARKNET=FOLDER
 #
-# Peers are used when $PYTHON has them (torch and torchvision, onnxruntime, openvino) and $PYTHON_TF has tensorflow. Ours
+# Peers are used when $PYTHON has them (torch and torchvision, onnxruntime, openvino) and $PYTHON_TF has tensorflow; darknet, which
+# has to be built with OPENMP=1, when DARKNET says where. Ours
 # and theirs take turns, so that a busy or throttled machine is as unfair to one as to the others; the tables show medians
 # over the rounds, and ratios to the best of the peers, which are what to look at: above 1, we are faster, or need less.
 set -eu
@@ -82,12 +83,37 @@ bf16() {
         for net in $nets; do
             measure "ours.bf16.$net" env AMP=1 "$B/bench/bench_train" "$net" "$STEPS"
             has torch && measure "torch-autocast.bf16.$net" torch train "$net" bf16 "$STEPS"
+            for batch in 1 16; do
+                model=$tmp/$net.$batch.onnx runs=$((30 / batch + 3))
+                measure "ours.infer16.$net.$batch" env AMP=1 "$B/bench/bench_infer" "$net" "$batch" "$runs" "$model"
+                has openvino && measure "openvino.infer16.$net.$batch" "$PYTHON" "$here/peers.py" infer "$model" openvino-bf16 "$runs"
+                rm -f "$model"
+            done
         done
         echo "bf16: round $round done" >&2
     done
     for net in $nets; do
         row "train $net in bf16, batch 16" "$(median "ours.bf16.$net.ms")" ms "$(least "torch-autocast.bf16.$net.ms")" "$(goal "bf16.$net")"
         row "train $net in bf16, peak memory" "$(median "ours.bf16.$net.MB")" MB "$(least "torch-autocast.bf16.$net.MB")" ""
+        for batch in 1 16; do
+            row "infer $net in bf16, batch $batch" "$(median "ours.infer16.$net.$batch.ms")" ms \
+                "$(least "openvino.infer16.$net.$batch.ms")" 1.0
+        done
+    done
+}
+
+darknet() {
+    [ -n "${DARKNET:-}" ] || return 0
+    local picture
+    picture=$(find "$PICTURES" -name '*.jpg' | sort | head -n 1)
+    for round in $(seq "$ROUNDS"); do
+        for net in resnet18 resnet50; do
+            measure "ours.beside.$net" "$B/bench/bench_train" "$net" "$STEPS"
+            measure "darknet.beside.$net" "$here/darknet.sh" "$DARKNET" "$net" "$picture" "$STEPS"
+        done
+    done
+    for net in resnet18 resnet50; do
+        row "train $net, batch 16" "$(median "ours.beside.$net.ms")" ms "$(least "darknet.beside.$net.ms")" ""
     done
 }
 
@@ -131,4 +157,4 @@ have="$("$PYTHON" "$here/peers.py" have 2> /dev/null || true) $("$PYTHON_TF" "$h
 have=${have//$'\n'/ }
 echo "threads $OMP_NUM_THREADS, $ROUNDS rounds; peers:" $have
 printf '%-34s %10s %-5s %10s %-14s %6s  %s\n' what ours unit peer "" ratio goal
-for part in ${*:-train bf16 infer rest}; do "$part"; done
+for part in ${*:-train bf16 infer darknet rest}; do "$part"; done
