@@ -43,7 +43,7 @@ layer = $(word 2,$(subst /, ,$(1)))
 
 # Vector kernels: each file of lib/kernel/simd is compiled once per instruction set, and once more for maps of bf16.
 ISAS     := base
-ifeq ($(shell uname -m),x86_64)
+ifneq ($(filter x86_64%,$(shell $(CC) -dumpmachine)),)
 ISAS     := base avx2 avx512 bf16
 endif
 ISA_base   := -DTL_VEC=4
