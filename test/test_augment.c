@@ -50,7 +50,7 @@ static void center_crop_is_centered(void **state)
 {
     (void)state;
     /* 500 x 375 covers 256 x 256 as 341 x 256; cut 224 at 170 - 112 = 58 and 128 - 112 = 16. */
-    tl_box b = tl_crop_center(500, 375, 224, 224);
+    tl_crop b = tl_crop_center(500, 375, 224, 224);
     assert_float_equal(b.x, 58 * 500 / 341.0f, 1e-3f);
     assert_float_equal(b.w, 224 * 500 / 341.0f, 1e-3f);
     assert_float_equal(b.y, 16 * 375 / 256.0f, 1e-3f);
@@ -71,7 +71,7 @@ static void random_crop_keeps_shape_and_bounds(void **state)
         float least = 1, most = 0;
         for (uint64_t i = 0; i < 4000; i++) {
             tl_rng r = tl_rng_at(1, 0, i, TL_DRAW_CROP);
-            tl_box b = tl_crop_random(&r, sw, sh, w, h);
+            tl_crop b = tl_crop_random(&r, sw, sh, w, h);
             assert_true(b.x >= 0 && b.y >= 0 && b.x + b.w <= (float)sw + 0.01f &&
                         b.y + b.h <= (float)sh + 0.01f);
             float f = (float)(sw * tight >= w && (double)h / sh < tight ? b.w / (float)sw

@@ -45,7 +45,7 @@ static tl_image shrunk(tl_arena *a, const char *path, tl_size least, tl_size to,
     tl_image m, out;
     ok(tl_image_load(a, path, 3, least, &m));
     *decoded = (tl_size){ m.w, m.h };
-    ok(tl_image_resize(a, &m, (tl_box){ 0, 0, (float)m.w, (float)m.h }, to.w, to.h, TL_BILINEAR, &out));
+    ok(tl_image_resize(a, &m, (tl_crop){ 0, 0, (float)m.w, (float)m.h }, to.w, to.h, TL_BILINEAR, &out));
     return out;
 }
 

@@ -97,7 +97,7 @@ static void rows_hold_the_pictures(void **state)
                 assert_float_equal(b->target[2 * k + s->label], 1, 0);
                 assert_float_equal(b->target[2 * k + 1 - s->label], 0, 0);
                 ok(tl_image_load(p->a, s->path, 3, (tl_size){ SIDE, SIDE }, &m));
-                ok(tl_image_resize(p->a, &m, (tl_box){ 0, 0, (float)m.w, (float)m.h }, SIDE, SIDE,
+                ok(tl_image_resize(p->a, &m, (tl_crop){ 0, 0, (float)m.w, (float)m.h }, SIDE, SIDE,
                                    TL_BILINEAR, &r));
                 for (int j = 0; j < SIDE * SIDE * 3; j++)
                     want[j] = ((float)r.p[j] / 255 - ((float[]){ 0.485f, 0.456f, 0.406f })[j % 3]) /

@@ -14,8 +14,8 @@ enum { TL_DRAW_ORDER = 100, TL_DRAW_CROP, TL_DRAW_COLOR, TL_DRAW_FLIP, TL_DRAW_M
 /* The part of a sw x sh picture that becomes w x h, the aspect ratio kept.
  *   random  a share f ~ U(0.45, 1) of the side that fits tighter, anywhere
  *   center  as when resized to cover (w + 32) x (h + 32), then cut in the middle */
-tl_box tl_crop_random(tl_rng *r, int sw, int sh, int w, int h);
-tl_box tl_crop_center(int sw, int sh, int w, int h);
+tl_crop tl_crop_random(tl_rng *r, int sw, int sh, int w, int h);
+tl_crop tl_crop_center(int sw, int sh, int w, int h);
 
 /* Rows for tl_image_color. Drawn: hue from a normal distribution of 12.5 degrees cut at 25, saturation factor
  * U(0.8, 1.2), contrast (about mid-gray) 1 + normal of 0.05 cut at 0.1. */

@@ -22,7 +22,7 @@ static tl_status prepare(tl_arena *a, const char *path, const tl_loader_conf *c,
 {
     tl_image m;
     TL_TRY(tl_image_load(a, path, c->c, least(c), &m));
-    tl_box box = { 0, 0, (float)m.w, (float)m.h };
+    tl_crop box = { 0, 0, (float)m.w, (float)m.h };
     *out = m;
     if (cut_at_random) return TL_OK;
     if (c->center_crop) box = tl_crop_center(m.w, m.h, c->w, c->h);

@@ -10,7 +10,7 @@
 typedef struct { int w, h, c; uint8_t *p; } tl_image;
 typedef struct { int w, h; } tl_size;
 typedef enum { TL_BILINEAR, TL_BICUBIC } tl_filter;
-typedef struct { float x, y, w, h; } tl_box; /* a part of a picture, in pixels, fractions allowed */
+typedef struct { float x, y, w, h; } tl_crop; /* a part of a picture, in pixels, fractions allowed */
 
 /* Memory for a picture, contents undefined. TL_EUNSUP for a larger one than these. */
 #define TL_MAX_SIDE   65535
@@ -37,7 +37,7 @@ bool      tl_image_name(const char *file);  /* .jpg .jpeg .png, any case */
  * shrinking (antialiasing), and near the box's border reads pixels outside of it, so resizing and then cropping is the
  * same as resizing a box. The box must lie inside the picture (TL_EARG). Scratch comes from a as well. (PIL from 13 on
  * resamples along y first where that is less work, which changes some pixels by one.) */
-tl_status tl_image_resize(tl_arena *a, const tl_image *in, tl_box box, int w, int h, tl_filter f, tl_image *out);
+tl_status tl_image_resize(tl_arena *a, const tl_image *in, tl_crop box, int w, int h, tl_filter f, tl_image *out);
 void      tl_image_flip(tl_image *m);       /* left to right, in place */
 /* r,g,b = clip(rows . (r,g,b,1)) on 0..1 values, rounded to nearest; rows are 3 x 4. 3-channel pictures only. */
 void      tl_image_color(tl_image *m, const float rows[12]);

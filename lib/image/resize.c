@@ -115,7 +115,7 @@ static tl_status along_x(tl_arena *a, const tl_image *in, const window *win, int
     return TL_OK;
 }
 
-tl_status tl_image_resize(tl_arena *a, const tl_image *in, tl_box box, int w, int h, tl_filter f,
+tl_status tl_image_resize(tl_arena *a, const tl_image *in, tl_crop box, int w, int h, tl_filter f,
                           tl_image *out)
 {
     float right = box.x + box.w, bottom = box.y + box.h;

@@ -19,12 +19,12 @@ static void resized(int sw, int sh, double cover_w, double cover_h, int w, int h
     *rh = (int)fmin(1e9, fmax(h, floor(sh * ratio)));
 }
 
-tl_box tl_crop_random(tl_rng *r, int sw, int sh, int w, int h)
+tl_crop tl_crop_random(tl_rng *r, int sw, int sh, int w, int h)
 {
     int rw, rh;
     double f = (double)tl_uniform_in(r, TL_CROP_LEAST, 1);
     resized(sw, sh, w / f, h / f, w, h, &rw, &rh);
-    tl_box b;
+    tl_crop b;
     part(sw, rw, tl_rng_below(r, rw - w + 1), w, &b.x, &b.w);
     part(sh, rh, tl_rng_below(r, rh - h + 1), h, &b.y, &b.h);
     return b;
@@ -37,11 +37,11 @@ static int middle(int resized_side, int cut)
     return at + cut > resized_side ? resized_side - cut : at;
 }
 
-tl_box tl_crop_center(int sw, int sh, int w, int h)
+tl_crop tl_crop_center(int sw, int sh, int w, int h)
 {
     int rw, rh;
     resized(sw, sh, w + TL_CROP_MARGIN, h + TL_CROP_MARGIN, w, h, &rw, &rh);
-    tl_box b;
+    tl_crop b;
     part(sw, rw, middle(rw, w), w, &b.x, &b.w);
     part(sh, rh, middle(rh, h), h, &b.y, &b.h);
     return b;
