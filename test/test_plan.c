@@ -139,7 +139,7 @@ static tl_val between_convolutions(tl_graph *g)
     x = OP(g, "act4", relu, IN(x), .slope = 0.9f);
     x = OP(g, "dw2", conv2d, IN(x), .out = 16, .groups = 16, .stride = 2, .pad = 1, .nobias = true);
     x = OP(g, "bn5", bn, IN(x), 0);
-    x = OP(g, "point", conv2d, IN(x), .out = 12, .k = 1, .nobias = true);
+    x = OP(g, "point", conv2d, IN(x), .out = 12, .k = 1, .stride = 2, .nobias = true);
     x = OP(g, "bn6", bn, IN(x), 0);
     x = OP(g, "act6", relu, IN(x), .slope = 0.9f); /* which "last", having a bias, does not apply */
     x = OP(g, "last", conv2d, IN(x), .out = 5, .k = 1);
