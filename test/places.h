@@ -70,7 +70,7 @@ static inline tl_dataset *scan(place *p, const char *name, const tl_list *classe
     return d;
 }
 
-static const tl_sample *sample(const tl_dataset *d, int i)
+static inline const tl_sample *sample(const tl_dataset *d, int i)
 {
     return (const tl_sample *)d->sample.at + i;
 }

@@ -31,6 +31,8 @@ tl_status tl_image_new(tl_arena *a, int w, int h, int c, tl_image *out);
  * decoded picture. */
 tl_status tl_image_decode(tl_arena *a, tl_bytes file, int c, tl_size least, tl_image *out);
 tl_status tl_image_load(tl_arena *a, const char *path, int c, tl_size least, tl_image *out); /* names the path */
+/* Width and height that tl_image_decode would give it, from the file's first bytes. TL_EFORMAT: no such picture. Names the path. */
+tl_status tl_image_measure(const char *path, tl_size *out);
 bool      tl_image_name(const char *file);  /* .jpg .jpeg .png, any case */
 
 /* Resample the box of `in` to w x h, bit for bit as PIL's resize((w, h), filter, box): the filter is widened when
