@@ -1,6 +1,6 @@
 /* json_items.c - a large JSON file, an element at a time. SPDX-License-Identifier: MIT
  *
- * Jansson makes a tree of all that it is given, which for COCO's 450 MB of annotations is some 5 GB. But it can be
+ * Jansson makes a tree of all that it is given, which for COCO's 450 MB of annotations takes gigabytes. But it can be
  * told to stop after one value, so only the outer braces, brackets and commas are read here, and each element by
  * Jansson. It is given a byte at a time: with more it would not say where it stopped. Even so it reads one byte too
  * many after a number or a name, which is taken back. */
