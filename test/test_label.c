@@ -226,7 +226,8 @@ static void boxes_are_judged(void **state)
     const tl_labels *l = load(p->a, (tl_label_conf){ .labels = at(p, "l.csv") });
     static const int want[TL_BOX_FAULTS] = { 2, 1, 2, 2 };
     assert_memory_equal(l->fault, want, sizeof want);
-    static const tl_box left[] = { { 0, 2, 20, 10 }, { 2, 2, 20, 9 }, { 0, 0, 20, 10 }, { 1, 1, 2, 2 }, { -3, 2, 25.5f, 11 } };
+    static const tl_box left[] = { { 0, 2, 20, 10 }, { 2, 2, 20, 9 }, { 0, 0, 20, 10 }, { 1, 1, 2, 2 },
+                                   { -3, 2, 25.5f, 11 } };
     assert_int_equal(l->nobjects, TL_LEN(left));
     for (int i = 0; i < TL_LEN(left); i++) assert_true(same_box(l->object[i].box, left[i], 0));
     const char *text;
@@ -359,6 +360,7 @@ static void mistakes_are_told(void **state)
         { "voc", "1.xml", "<annotation><object><name>a</name></object></annotation>", "'a' has no <xmin>" },
         { "voc", "1.xml", "<!DOCTYPE a [<!ENTITY b \"c\">]><annotation>&b;</annotation>",
           "document type declaration" },
+        { "voc", "1.xml", "<?xml version=\"1.0\"?>\n<annotations/>", "line 2: <annotations> is another program's" },
         { "voc", "1.xml", "", "not XML: no element found" },
         { "coco", "1.json", "{\"images\": [{\"id\": 1}]}", "an image 1 without a \"file_name\"" },
         { "coco", "1.json", "{\"images\": [{\"id\": 1.5}]}", "an image without an integer \"id\"" },

@@ -45,7 +45,7 @@ typedef struct {
 
 static int line(const reader *r) { return (int)XML_GetCurrentLineNumber(r->xml); }
 
-/* Remember the first thing that went wrong; Expat calls no more. */
+/* Remember the first thing that went wrong; Expat calls no more, but for the end of an empty element. */
 static void stop(reader *r, tl_status s)
 {
     if (!s || r->status) return;
@@ -58,6 +58,11 @@ static void XMLCALL on_start(void *ctx, const char *name, const char **attribute
     (void)attributes;
     reader *r = ctx;
     size_t n = strlen(r->path);
+    if (!n && strcmp(name, "annotation")) {
+        stop(r, tl_sink_fail(r->s, line(r), "<%.40s> is another program's form; Pascal VOC's begins with <annotation>",
+                             name));
+        return;
+    }
     if (n + 1 + strlen(name) >= MOST) {
         stop(r, tl_sink_fail(r->s, line(r), "elements nest too deeply"));
         return;
@@ -115,6 +120,7 @@ static void XMLCALL on_end(void *ctx, const char *name)
 {
     (void)name;
     reader *r = ctx;
+    if (r->status) return; /* the end of the element that was refused */
     for (int i = 0; i < LEAVES; i++)
         if (!strcmp(r->path, leaf[i])) take_text(r, r->value[i]);
     if (!strcmp(r->path, OBJECT)) stop(r, object(r));
