@@ -1,5 +1,6 @@
 /* about.c - what is in the tables, and what a model file is. SPDX-License-Identifier: MIT */
 #include "api.h"
+#include "detectnet_v2.h"
 #include "dist.h"
 #include "processors.h"
 #include "registry.h"
@@ -249,6 +250,16 @@ static tl_status page_spec(tl_text *t)
     return TL_OK;
 }
 
+static tl_status page_detectnet(tl_text *t)
+{
+    tl_textf(t, "# The specs of detectnet_v2\n\nPrinted by `tlc docs` from the tables that read them: `Experiment` for "
+                "training, `Inference` for inference, `DatasetExportConfig` for dataset_convert.\n\n");
+    tl_msg_markdown(t, &tl_detect_msg);
+    tl_textf(t, "\n");
+    tl_msg_markdown(t, &tl_detect_inference_msg);
+    return TL_OK; /* the experiment has DatasetExportConfig in it */
+}
+
 static tl_status page_training(tl_text *t)
 {
     tl_textf(t, "# Training\n\nPrinted by `tlc docs` from the tables.\n\n## Optimizers\n\n");
@@ -272,6 +283,7 @@ tl_status tl_docs_page(tl_arena *a, int i, const char **name, const char **text)
         { "ops.md", page_ops },
         { "backbones.md", page_backbones },
         { "spec-classification.md", page_spec },
+        { "spec-detectnet_v2.md", page_detectnet },
         { "training.md", page_training },
     };
     *name = NULL;

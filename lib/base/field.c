@@ -327,9 +327,10 @@ void tl_msg_unset(const tl_msg *m, void *obj, const tl_field *row)
 static void type_text(tl_text *t, const tl_field *f)
 {
     static const char *const kinds[] = { "int", "float", "bool", "string", "enum", "message" };
+    bool is_map = f->kind == TL_MSG && !strncmp(f->msg->name, "map<", 4); /* its message is the entry's */
     if (f->flags & TL_MAP) tl_textf(t, "map<string, float>");
     else
-        tl_textf(t, "%s%s", f->flags & TL_REPEATED ? "repeated " : "",
+        tl_textf(t, "%s%s", (f->flags & TL_REPEATED) && !is_map ? "repeated " : "",
                  f->kind == TL_MSG ? f->msg->name : kinds[f->kind]);
 }
 
@@ -372,12 +373,21 @@ void tl_field_markdown(tl_text *t, const tl_field *list)
     }
 }
 
+/* Does the text have the section of m already? Messages are shared. */
+static bool described(const tl_text *t, const tl_msg *m)
+{
+    size_t n = strlen(m->name);
+    for (const char *s = t->at; s && (s = strstr(s, "### ")); s += 4)
+        if (!strncmp(s + 4, m->name, n) && s[4 + n] == '\n') return true;
+    return false;
+}
+
 void tl_msg_markdown(tl_text *t, const tl_msg *m)
 {
     tl_textf(t, "### %s\n\n%s\n\n", m->name, m->help);
     tl_field_markdown(t, m->field);
     EACH_ROW(f, m->field) {
-        if (f->kind != TL_MSG) continue;
+        if (f->kind != TL_MSG || described(t, f->msg)) continue;
         tl_textf(t, "\n");
         tl_msg_markdown(t, f->msg);
     }

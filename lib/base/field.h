@@ -44,6 +44,6 @@ bool  tl_msg_has(const tl_msg *m, const void *obj, const char *name); /* was it 
 bool  tl_msg_given(const tl_msg *m, const void *obj, const tl_field *row);
 void  tl_msg_give(const tl_msg *m, void *obj, const tl_field *row);
 void  tl_msg_unset(const tl_msg *m, void *obj, const tl_field *row); /* back to the default, not given */
-/* The message and those inside it, one section each. */
+/* The message and those inside it, one section each, leaving out those that the text has already. */
 void  tl_msg_markdown(tl_text *out, const tl_msg *m);
 #endif

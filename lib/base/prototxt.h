@@ -17,6 +17,6 @@ tl_status tl_prototxt_read(tl_report *r, const char *file, const char *text, siz
 tl_status tl_prototxt_override(tl_report *r, const tl_msg *m, void *obj, const char *argument);
 
 /* The whole message with its defaults, which are marked, as text that reads back to the same values.
- * Left out: strings and messages that are not set, and older spellings. */
+ * Left out: strings, messages and members of a oneof that are not set, and older spellings. */
 void tl_prototxt_print(tl_text *out, const tl_msg *m, const void *obj);
 #endif

@@ -47,7 +47,7 @@ static void print_message(tl_text *t, const tl_msg *m, const void *obj, int inde
     for (const tl_field *f = m->field; f->name; f++) {
         const void *at = tl_field_at(f, obj);
         bool given = tl_msg_given(m, obj, f), scalar = f->kind != TL_MSG;
-        if (!given && (f->flags & (TL_NOEFFECT | TL_LEGACY))) continue;
+        if (!given && (f->flags & (TL_NOEFFECT | TL_LEGACY | (scalar ? TL_ONEOF : 0)))) continue;
         if (f->flags & TL_MAP) { print_map(t, f, at, indent); continue; }
         if (f->flags & TL_REPEATED) { print_list(t, f, at, indent); continue; }
         if ((!scalar || f->kind == TL_STR) && !*(const void *const *)at) continue;

@@ -5,10 +5,7 @@
  * check. Every step notes its errors and lets the next one look too. A check of a field that could
  * not be read sees the default and keeps quiet. */
 #include "classification.h"
-#include "file.h"
 #include <string.h>
-
-#define MOST_BYTES (1 << 18) /* of a spec file; real ones have a few thousand */
 
 typedef struct {
     tl_arena        *arena;
@@ -22,28 +19,16 @@ typedef struct {
 } loader;
 
 /* ---- Tables and places ---- */
-static const tl_field *message_row(const tl_msg *m, const char *name)
-{
-    for (const tl_field *f = m->field; f->name; f++)
-        if (f->kind == TL_MSG && !strcmp(f->name, name)) return f;
-    return NULL;
-}
-
-static const tl_msg *inner(const tl_msg *m, const char *name) { return message_row(m, name)->msg; }
+static const tl_msg *inner(const tl_msg *m, const char *name) { return tl_spec_row(m, name)->msg; }
 static const tl_msg *train_msg(void) { return inner(&tl_classification_msg, "train_config"); }
 
 /* Note an error or a warning at a field of obj; `l` is in scope. */
 #define FAULT(obj, field, ...)   tl_report_error(&l->report, tl_report_place(&l->report, obj, field), __VA_ARGS__)
 #define CAUTION(obj, field, ...) tl_report_warn(&l->report, tl_report_place(&l->report, obj, field), __VA_ARGS__)
 
-/* The message member `name` of obj, made if need be, as if given at `at`. */
 static tl_status make(loader *l, const tl_msg *m, void *obj, const char *name, tl_place at)
 {
-    const tl_field *row = message_row(m, name);
-    void **member = tl_field_at(row, obj);
-    if (*member) return TL_OK;
-    TL_NEW(*member = tl_msg_new(l->arena, row->msg));
-    return tl_report_mark(&l->report, *member, NULL, at);
+    return tl_spec_make(&l->report, m, obj, name, at);
 }
 
 static tl_status make_all(loader *l)
@@ -115,7 +100,7 @@ static tl_status upgrade_schedule(loader *l)
         return FAULT(lr, NULL, "lr_config: 'scheduler' is missing, one of \"step\", \"soft_anneal\", \"cosine\"");
     if (!lr->scheduler) return TL_OK; /* given, but not one of these: reported */
     TL_TRY(make(l, m, lr, lr->scheduler, tl_report_place(&l->report, lr, "scheduler")));
-    const tl_field *to = message_row(m, lr->scheduler);
+    const tl_field *to = tl_spec_row(m, lr->scheduler);
     for (const tl_field *f = m->field; f->name; f++)
         if ((f->flags & TL_LEGACY) && tl_msg_given(m, lr, f) && strcmp(f->name, "scheduler"))
             TL_TRY(move(l, f, to->msg, *(void **)tl_field_at(to, lr)));
@@ -183,49 +168,16 @@ static tl_status check_size(loader *l)
     return TL_OK;
 }
 
-/* Sizes a family comes in (none: one size), the one that n_layers 0 means, the numbers of its blocks, and whether it
- * comes in several widths. */
-typedef struct { const char *name; int layers[6], usual, first_block, last_block; bool widths; } arch;
-static const arch archs[] = {
-    { "resnet", { 10, 18, 34, 50, 101 }, 18, 0, 4, false }, { "vgg", { 16, 19 }, 16, 1, 5, false },
-    { "darknet", { 19, 53 }, 19, 0, 5, false },             { "cspdarknet", { 19, 53 }, 19, 0, 5, false },
-    { "alexnet", { 0 }, 0, 1, 8, false },                   { "googlenet", { 0 }, 0, 0, 9, false },
-    { "mobilenet_v1", { 0 }, 0, 0, 13, true },              { "mobilenet_v2", { 0 }, 0, 0, 18, true },
-    { "squeezenet", { 0 }, 0, 0, 8, false },                { "efficientnet_b0", { 0 }, 0, 0, 8, false },
-    { "efficientnet_b1", { 0 }, 0, 0, 8, false },           { "efficientnet_lite0", { 0 }, 0, 0, 8, false },
-    { "onnx", { 0 }, 0, 0, 7, false },
-};
-
-static tl_status check_layers(loader *l, const arch *a)
-{
-    tl_model_config *m = l->m;
-    if (!a->usual) {
-        if (m->n_layers) TL_TRY(CAUTION(m, "n_layers", "n_layers has no effect: %s comes in one size", a->name));
-        return TL_OK;
-    }
-    if (!m->n_layers) m->n_layers = a->usual;
-    char buf[128];
-    tl_text sizes = tl_text_on(buf, sizeof buf);
-    for (const int *n = a->layers; *n; n++) {
-        if (*n == m->n_layers) return TL_OK;
-        tl_textf(&sizes, "%s%d", n > a->layers ? ", " : "", *n);
-    }
-    return FAULT(m, "n_layers", "n_layers: expected one of %s for %s, found %d", buf, a->name, m->n_layers);
-}
-
 static tl_status check_arch(loader *l)
 {
-    const arch *a = archs, *end = archs + TL_LEN(archs);
-    if (!l->m->arch) return TL_OK;
-    while (a < end && strcmp(a->name, l->m->arch)) a++;
-    assert(a < end); /* tl_arch_names has no other */
-    TL_TRY(check_layers(l, a));
-    if (!a->widths && l->m->alpha != 1) TL_TRY(CAUTION(l->m, "alpha", "alpha has no effect: %s comes in one width", a->name));
-    const int *b = l->m->freeze_blocks.at;
-    for (int i = 0; i < l->m->freeze_blocks.n; i++)
-        if (b[i] < a->first_block || b[i] > a->last_block)
-            TL_TRY(FAULT(l->m, "freeze_blocks", "freeze_blocks: %s has the blocks %d to %d, found %d", a->name,
-                         a->first_block, a->last_block, b[i]));
+    tl_model_config *m = l->m;
+    if (!m->arch) return TL_OK;
+    const tl_arch *a = tl_arch_find(m->arch);
+    TL_TRY(tl_arch_layers(&l->report, tl_report_place(&l->report, m, "n_layers"), a, "n_layers", &m->n_layers));
+    if (!a->widths && m->alpha != 1) TL_TRY(CAUTION(m, "alpha", "alpha has no effect: %s comes in one width", a->name));
+    const int *b = m->freeze_blocks.at;
+    for (int i = 0; i < m->freeze_blocks.n; i++)
+        TL_TRY(tl_arch_block(&l->report, tl_report_place(&l->report, m, "freeze_blocks"), a, b[i]));
     return TL_OK;
 }
 
@@ -382,13 +334,6 @@ static tl_status check_augmentation(loader *l)
 }
 
 /* ---- Loading ---- */
-static tl_status read_all(loader *l, const char *path, const char *text, const char *const *overrides, int n)
-{
-    TL_TRY(tl_prototxt_read(&l->report, path, text, strlen(text), &tl_classification_msg, l->e));
-    for (int i = 0; i < n; i++) TL_TRY(tl_prototxt_override(&l->report, &tl_classification_msg, l->e, overrides[i]));
-    return TL_OK;
-}
-
 static tl_status check_all(loader *l)
 {
     static tl_status (*const steps[])(loader *) = {
@@ -407,13 +352,9 @@ tl_status tl_classification_spec_load(tl_arena *a, const char *path, const char 
     loader l = { .arena = a, .report = tl_report_new(a), .needs = needs };
     TL_NEW(l.out = tl_new(a, tl_classification_spec, 1));
     TL_NEW(l.e = tl_msg_new(a, &tl_classification_msg));
-    if (!text) {
-        tl_bytes file;
-        TL_TRY(tl_file_read(a, path, MOST_BYTES, &file));
-        TL_CHECK(!memchr(file.p, 0, file.n), TL_ESPEC, "'%s' is not a text file: it holds zero bytes", path);
-        text = (const char *)file.p;
-    }
-    tl_status s = read_all(&l, path, text, overrides, n);
+    tl_spec_source source = { path, text, overrides, n };
+    TL_TRY(tl_spec_text(a, &source));
+    tl_status s = tl_spec_read(&l.report, &source, &tl_classification_msg, l.e);
     if (!s) s = check_all(&l);
     if (s && s != TL_ESPEC) return s;
     TL_TRY(tl_report_end(&l.report));

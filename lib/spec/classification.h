@@ -6,18 +6,10 @@
  * strings understood and oneofs decided, is in tl_classification_spec beside the messages. */
 #ifndef TL_CLASSIFICATION_H
 #define TL_CLASSIFICATION_H
-#include "prototxt.h"
+#include "spec_common.h"
 
 /* ---- The messages ---- */
 typedef struct { uint64_t set; float momentum, epsilon; } tl_bn_config;
-typedef struct {
-    uint64_t set;
-    const char *activation_type;
-    tl_list activation_parameters; /* tl_pair */
-} tl_activation_config;
-
-enum { TL_FLOAT32, TL_FLOAT16 };
-typedef struct { uint64_t set; int backend_floatx; } tl_training_precision;
 
 typedef struct {
     uint64_t    set;
@@ -63,19 +55,6 @@ typedef struct {
 
 typedef struct { uint64_t set; const char *type, *scope; float weight_decay; } tl_reg_config;
 
-/* Experiment trackers of the original; nothing here reads them. */
-typedef struct {
-    uint64_t    set;
-    bool        enabled, reinit;
-    const char *key, *project, *entity, *name, *wandb_dir, *notes, *mode;
-    tl_list     tags;  /* const char * */
-} tl_wandb_config;
-typedef struct {
-    uint64_t    set;
-    const char *project, *task;
-    tl_list     tags;  /* const char * */
-    bool        reuse_last_task_id, continue_last_task, defer_init;
-} tl_clearml_config;
 typedef struct {
     uint64_t           set;
     bool               enabled, weight_histograms;
@@ -182,7 +161,4 @@ tl_status tl_classification_spec_load(tl_arena *a, const char *path, const char 
                                       const tl_classification_spec **out, const char **warnings);
 /* The whole spec in 3.0 form, with defaults; it can be loaded again. */
 tl_status tl_classification_spec_print(tl_arena *a, const tl_classification_spec *s, const char **text);
-
-/* Architecture names the spec knows; the net layer says which are built. NULL-terminated. */
-extern const char *const tl_arch_names[];
 #endif

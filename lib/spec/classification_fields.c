@@ -3,25 +3,12 @@
  * Defaults are what an unset field means in the original, save where that would be of no use (a
  * batch of 0 pictures, no batch norm). In protobuf 3, unset is zero. */
 #include "classification.h"
+#include "spec_rows.h"
 
-#define SMALLEST 1e-12 /* for ranges that exclude zero */
-#define INT(m, def, lo, hi, help)   TL_F(T, m, TL_INT, def, lo, hi, help)
-#define FLOAT(m, def, lo, hi, help) TL_F(T, m, TL_FLOAT, def, lo, hi, help)
-#define BOOL(m, def, help)          TL_F(T, m, TL_BOOL, def, 0, 1, help)
-#define STR(m, help)                TL_F(T, m, TL_STR, 0, 0, 0, help)
-#define MSG(m, message, bits, help) TL_FX(T, m, TL_MSG, 0, 0, 0, help, .flags = bits, .msg = &message)
-#define MESSAGE(var, proto, T, help) static const tl_msg var = { proto, var##_rows, sizeof(T), help }
-
-const char *const tl_arch_names[] = {
-    "resnet", "vgg", "alexnet", "googlenet", "mobilenet_v1", "mobilenet_v2", "squeezenet", "darknet",
-    "cspdarknet", "efficientnet_b0", "efficientnet_b1", "efficientnet_lite0", "onnx", NULL
-};
 static const char *const filters[] = { "BILINEAR", "BICUBIC", NULL };
-static const char *const activations[] = { "relu", "relu6", "leaky_relu", "swish", "mish", NULL };
 static const char *const optimizers[] = { "sgd", "adam", "rmsprop", NULL };
 static const char *const schedules[] = { "step", "soft_anneal", "cosine", NULL };
 static const char *const regularizers[] = { "L1", "L2", "None", NULL };
-static const char *const floats[] = { "FLOAT32", "FLOAT16", NULL };
 static const char *const modes[] = { "caffe", "torch", "tf", NULL };
 
 /* ---- model_config ---- */
@@ -32,23 +19,6 @@ static const tl_field bn_rows[] = {
     TL_F_END
 };
 MESSAGE(bn, "BatchNormConfig", T, "Batch norm while training.");
-#undef T
-
-#define T tl_activation_config
-static const tl_field activation_rows[] = {
-    TL_FX(T, activation_type, TL_STR, 0, 0, 0, "name of the activation", .flags = TL_REQUIRED, .names = activations),
-    TL_FX(T, activation_parameters, TL_FLOAT, 0, 0, 0, "its parameters by name, alpha for one", .flags = TL_MAP),
-    TL_F_END
-};
-MESSAGE(activation, "Activation", T, "The activation, in place of the architecture's own.");
-#undef T
-
-#define T tl_training_precision
-static const tl_field precision_rows[] = {
-    TL_FX(T, backend_floatx, TL_ENUM, 0, 0, 0, "FLOAT16: mixed precision, which is bf16 here and needs no scaling of losses", .names = floats),
-    TL_F_END
-};
-MESSAGE(precision, "TrainingPrecision", T, "In which numbers to train, as networks that detect have it.");
 #undef T
 
 #define T tl_model_config
@@ -71,9 +41,9 @@ static const tl_field model_rows[] = {
     FLOAT(dropout, 0, 0, 0.99, "share of features dropped before the classifier while training"),
     MSG(batch_norm_config, bn, 0,
         "momentum and epsilon of batch norm; 0.9 and 1e-5 when not given"),
-    MSG(activation, activation, 0, "the activation, in place of the architecture's own"),
+    MSG(activation, tl_activation_msg, 0, "the activation, in place of the architecture's own"),
     TL_FX(T, alpha, TL_FLOAT, 1, 0.1, 4, "width multiplier of mobilenet_v1 and mobilenet_v2", .flags = TL_EXTRA),
-    MSG(training_precision, precision, TL_EXTRA, "mixed precision, as --use_amp"),
+    MSG(training_precision, tl_precision_msg, TL_EXTRA, "mixed precision, as --use_amp"),
     STR(byom_model, "with arch \"onnx\": the file of a classifier whose head is replaced (ONNX, or anything 'tlc import' reads as a network)"),
     TL_FX(T, byom_cut, TL_STR, 0, 0, 0, "with byom_model: the last node to keep; otherwise the head is cut at the last pooling or flatten",
           .flags = TL_EXTRA),
@@ -193,32 +163,13 @@ static const tl_field reg_rows[] = {
 MESSAGE(reg, "RegConfig", T, "weight_decay times the sum of |w| (L1) or of w squared (L2), added to the loss.");
 #undef T
 
-#define NOTHING(m, k) TL_FX(T, m, k, 0, 0, 0, "experiment tracker", .flags = TL_NOEFFECT)
-#define TAGS          TL_FX(T, tags, TL_STR, 0, 0, 0, "experiment tracker", .flags = TL_REPEATED | TL_NOEFFECT)
-#define T tl_wandb_config
-static const tl_field wandb_rows[] = {
-    NOTHING(enabled, TL_BOOL), NOTHING(key, TL_STR), NOTHING(project, TL_STR), NOTHING(entity, TL_STR),
-    NOTHING(reinit, TL_BOOL), NOTHING(name, TL_STR), TAGS, NOTHING(wandb_dir, TL_STR), NOTHING(notes, TL_STR),
-    NOTHING(mode, TL_STR), TL_F_END
-};
-MESSAGE(wandb, "WandBConfig", T, "Weights & Biases.");
-#undef T
-
-#define T tl_clearml_config
-static const tl_field clearml_rows[] = {
-    NOTHING(project, TL_STR), NOTHING(task, TL_STR), TAGS, NOTHING(reuse_last_task_id, TL_BOOL),
-    NOTHING(continue_last_task, TL_BOOL), NOTHING(defer_init, TL_BOOL), TL_F_END
-};
-MESSAGE(clearml, "ClearMLConfig", T, "ClearML.");
-#undef T
-
 #define T tl_visualizer_config
 static const tl_field visualizer_rows[] = {
     TL_FX(T, enabled, TL_BOOL, 0, 0, 0, "pictures in TensorBoard", .flags = TL_NOEFFECT),
     TL_FX(T, num_images, TL_INT, 0, 0, 0, "how many", .flags = TL_NOEFFECT),
     TL_FX(T, weight_histograms, TL_BOOL, 0, 0, 0, "histograms in TensorBoard", .flags = TL_NOEFFECT),
-    MSG(wandb_config, wandb, TL_NOEFFECT, "Weights & Biases"),
-    MSG(clearml_config, clearml, TL_NOEFFECT, "ClearML"),
+    MSG(wandb_config, tl_wandb_msg, TL_NOEFFECT, "Weights & Biases"),
+    MSG(clearml_config, tl_clearml_msg, TL_NOEFFECT, "ClearML"),
     TL_F_END
 };
 MESSAGE(visualizer, "VisualizerConfig", T, "What the original logs beside numbers. Numbers are always logged here.");
