@@ -142,10 +142,12 @@ static void retrain_3_0(void **state)
     assert_string_equal(w, "warning: accepted, but without effect here: dataset_config.dataloader_mode, "
                            "augmentation_config.spatial_augmentation.vflip_probability, "
                            "postprocessing_config.target_class_config.value.clustering_config.neighborhood_size, "
-                           "postprocessing_config.target_class_config.value.confidence_config.confidence_model_filename, "
+                           "postprocessing_config.target_class_config.value.confidence_config."
+                           "confidence_model_filename, "
                            "postprocessing_config.target_class_config.value.confidence_config.normalization_mode, "
                            "model_config.allow_loaded_model_modification, model_config.objective_set.bbox.input, "
-                           "model_config.objective_set.cov.input, training_config.enable_qat, training_config.visualizer\n");
+                           "model_config.objective_set.cov.input, training_config.enable_qat, "
+                           "training_config.visualizer\n");
     tl_arena_free(a);
 }
 
