@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: MIT
  *
  * The sample files together give every field of the original, which the test counts. */
+#include "detect.h"
+#include "detection_metric.h"
 #include "detectnet_v2.h"
 #include "minimal_spec.h"
 #include <setjmp.h>
@@ -126,8 +128,8 @@ static void retrain_3_0(void **state)
     assert_true(e->augmentation_config->preprocessing->enable_auto_resize);
     assert_true(e->augmentation_config->spatial_augmentation->rotate_rad_max == 0.69f);
     assert_string_equal(s->classes[0].name, "no-mask"); /* the order of the cost function, not of the mapping */
-    assert_int_equal(s->classes[0].clustering->clustering_algorithm, TL_CLUSTER_NMS);
-    assert_int_equal(s->classes[1].clustering->clustering_algorithm, TL_CLUSTER_HYBRID);
+    assert_int_equal(s->classes[0].clustering->clustering_algorithm, TL_NMS);
+    assert_int_equal(s->classes[1].clustering->clustering_algorithm, TL_HYBRID);
     assert_true(s->classes[1].confidence == 0.75f && s->classes[0].confidence == 0);
     assert_true(s->classes[0].overlap == 0.4f && s->classes[1].overlap == 0.6f);
     assert_true(e->model_config->load_graph && e->model_config->freeze_bn && !e->model_config->use_batch_norm);
@@ -165,7 +167,7 @@ static void inference(void **state)
     SAME(s->classes[0].clustering->dbscan_eps, 0.3f);
     assert_string_equal(s->classes[2].label, "pedestrian");
     assert_int_equal(s->classes[2].color->R, 255);
-    assert_int_equal(s->classes[2].clustering->clustering_algorithm, TL_CLUSTER_NMS);
+    assert_int_equal(s->classes[2].clustering->clustering_algorithm, TL_NMS);
     assert_true(s->classes[0].wanted && s->classes[1].wanted && !s->classes[2].wanted);
     assert_true(s->inference->bbox_handler_config->kitti_dump);
     s = load_inference(a, FOLDER "detectnet_inference_trt.txt", &w);
@@ -248,7 +250,7 @@ static void every_field(void **state)
 /* ---- Defaults ---- */
 static void check_class_defaults(const tl_detect_class *c)
 {
-    const tl_clustering *k = c->clustering;
+    const tl_clustering_config *k = c->clustering;
     assert_true(c->raster->cov_center_x == 0.5f && c->raster->cov_center_y == 0.5f);
     assert_true(c->raster->cov_radius_x == 0.4f && c->raster->cov_radius_y == 0.4f && c->raster->bbox_min_radius == 1);
     assert_true(c->cov->initial_weight == 1 && c->cov->weight_target == 1);
@@ -257,7 +259,7 @@ static void check_class_defaults(const tl_detect_class *c)
     assert_true(c->overlap == 0.5f && c->confidence == 0);
     assert_true(c->box->minimum_height == 0 && c->box->maximum_height == 9999);
     assert_true(c->box->minimum_width == 0 && c->box->maximum_width == 9999);
-    assert_int_equal(k->clustering_algorithm, TL_CLUSTER_DBSCAN);
+    assert_int_equal(k->clustering_algorithm, TL_DBSCAN);
     assert_true(k->coverage_threshold == 0.005f && k->dbscan_eps == 0.13f && k->dbscan_min_samples == 1);
     assert_true(k->minimum_bounding_box_height == 0 && k->dbscan_confidence_threshold == 0);
     assert_true(k->nms_iou_threshold == 0.2f && k->nms_confidence_threshold == 0);

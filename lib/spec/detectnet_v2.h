@@ -132,14 +132,13 @@ typedef struct {
 } tl_detect_training;
 
 /* ---- postprocessing_config, evaluation_config ---- */
-enum { TL_CLUSTER_DBSCAN, TL_CLUSTER_NMS, TL_CLUSTER_HYBRID };
 typedef struct {
     uint64_t set;
     float    coverage_threshold;
-    int      minimum_bounding_box_height, clustering_algorithm, neighborhood_size;
+    int      minimum_bounding_box_height, clustering_algorithm /* tl_cluster_kind */, neighborhood_size;
     float    dbscan_eps, dbscan_min_samples, dbscan_confidence_threshold;
     float    nms_iou_threshold, nms_confidence_threshold;
-} tl_clustering;
+} tl_clustering_config;
 extern const tl_msg tl_clustering_msg;
 typedef struct {
     uint64_t    set;
@@ -148,18 +147,17 @@ typedef struct {
 } tl_confidence;
 typedef struct {
     uint64_t       set;
-    tl_clustering *clustering_config;
+    tl_clustering_config *clustering_config;
     tl_confidence *confidence_config;
 } tl_postprocessing_class;
 typedef struct { uint64_t set; tl_list target_class_config; } tl_postprocessing;
 typedef struct { uint64_t set; int minimum_height, maximum_height, minimum_width, maximum_width; } tl_evaluation_box;
-enum { TL_AP_SAMPLE, TL_AP_INTEGRATE };
 typedef struct {
     uint64_t set;
     int      validation_period_during_training, first_validation_epoch, early_stopping_patience_steps;
     tl_list  minimum_detection_ground_truth_overlap; /* tl_pair */
     tl_list  evaluation_box_config;                  /* tl_entry * of tl_evaluation_box */
-    int      average_precision_mode;
+    int      average_precision_mode;                 /* tl_ap_mode */
 } tl_detect_evaluation;
 
 /* ---- loss_mask_label_filter ---- */
@@ -254,7 +252,7 @@ typedef struct {
 typedef struct { uint64_t set; int R, G, B; } tl_bbox_color;
 typedef struct {
     uint64_t       set;
-    tl_clustering *clustering_config;
+    tl_clustering_config *clustering_config;
     const char    *confidence_model, *output_map;
     tl_bbox_color *bbox_color;
 } tl_bbox_class;
@@ -275,14 +273,14 @@ extern const tl_msg tl_detect_inference_msg;
 
 /* ---- What they mean, by class ---- */
 typedef struct {
-    const char              *name;
-    const tl_target_class   *cost;
-    const tl_objective      *cov, *bbox;
-    const tl_raster_class   *raster;
-    const tl_clustering     *clustering;
-    float                    confidence; /* threshold of postprocessing's confidence_config; 0: none */
-    float                    overlap;    /* IoU from which a detection counts as right */
-    const tl_evaluation_box *box;        /* sizes that evaluation counts */
+    const char                 *name;
+    const tl_target_class      *cost;
+    const tl_objective         *cov, *bbox;
+    const tl_raster_class      *raster;
+    const tl_clustering_config *clustering;
+    float                       confidence; /* threshold of postprocessing's confidence_config; 0: none */
+    float                       overlap;    /* IoU from which a detection counts as right */
+    const tl_evaluation_box    *box;        /* sizes that evaluation counts */
 } tl_detect_class; /* no pointer is NULL */
 
 typedef struct tl_detect_spec {
@@ -293,11 +291,11 @@ typedef struct tl_detect_spec {
 } tl_detect_spec;
 
 typedef struct {
-    const char          *name;    /* as the network has it */
-    const char          *label;   /* as files and pictures are to have it */
-    const tl_clustering *clustering;
-    const tl_bbox_color *color;   /* NULL: not given */
-    bool                 wanted;  /* false: not among postproc_classes */
+    const char                 *name;   /* as the network has it */
+    const char                 *label;  /* as files and pictures are to have it */
+    const tl_clustering_config *clustering;
+    const tl_bbox_color        *color;  /* NULL: not given */
+    bool                        wanted; /* false: not among postproc_classes */
 } tl_infer_class;
 
 typedef struct tl_infer_spec {

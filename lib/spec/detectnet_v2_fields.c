@@ -311,7 +311,7 @@ MESSAGE(training, "TrainingConfig", T, "Training.");
 #undef T
 
 /* ---- postprocessing_config ---- */
-#define T tl_clustering
+#define T tl_clustering_config
 static const tl_field clustering_rows[] = {
     SHARE(coverage_threshold, 0.005, "cells below it do not count"),
     INT(minimum_bounding_box_height, 0, 0, MOST_PIXELS, "lower boxes are dropped, in pixels"),
