@@ -2,6 +2,8 @@
 #include "ops.h"
 #include <string.h>
 
+enum { WORTH_THREADS = 64 << 10 }; /* bytes */
+
 static tl_status shape(const void *attr, int nx, const tl_shape *x, tl_shape *y, tl_dims *p)
 {
     (void)attr; (void)p;
@@ -17,11 +19,14 @@ static tl_status shape(const void *attr, int nx, const tl_shape *x, tl_shape *y,
 static tl_status forward(tl_io *io)
 {
     const size_t number = tl_dtype_size(io->y.t), pixel = (size_t)io->y.s.c * number, m = tl_count(io->y.s) * number / pixel;
-    uint8_t *to = io->y.u8;
-    for (int k = 0; k < io->nx; k++) {
-        const size_t part = (size_t)io->x[k].s.c * number;
-        for (size_t i = 0; i < m; i++) memcpy(to + i * pixel, io->x[k].u8 + i * part, part);
-        to += part;
+#pragma omp parallel for if (m * pixel > WORTH_THREADS)
+    for (size_t i = 0; i < m; i++) {
+        uint8_t *to = io->y.u8 + i * pixel;
+        for (int k = 0; k < io->nx; k++) {
+            const size_t part = (size_t)io->x[k].s.c * number;
+            memcpy(to, io->x[k].u8 + i * part, part);
+            to += part;
+        }
     }
     return TL_OK;
 }
@@ -29,11 +34,14 @@ static tl_status forward(tl_io *io)
 static tl_status backward(tl_io *io)
 {
     const size_t number = tl_dtype_size(io->y.t), pixel = (size_t)io->y.s.c * number, m = tl_count(io->y.s) * number / pixel;
-    const uint8_t *from = io->dy.u8;
-    for (int k = 0; k < io->nx; k++) {
-        const size_t part = (size_t)io->x[k].s.c * number;
-        for (size_t i = 0; io->dx[k].p && i < m; i++) memcpy(io->dx[k].u8 + i * part, from + i * pixel, part);
-        from += part;
+#pragma omp parallel for if (m * pixel > WORTH_THREADS)
+    for (size_t i = 0; i < m; i++) {
+        const uint8_t *from = io->dy.u8 + i * pixel;
+        for (int k = 0; k < io->nx; k++) {
+            const size_t part = (size_t)io->x[k].s.c * number;
+            if (io->dx[k].p) memcpy(io->dx[k].u8 + i * part, from, part);
+            from += part;
+        }
     }
     return TL_OK;
 }
