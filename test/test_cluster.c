@@ -9,27 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-
-static tl_arena *a;
-
-static int set_up(void **state)
-{
-    (void)state;
-    a = tl_arena_new();
-    return a ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    tl_arena_free(a);
-    return 0;
-}
-
-static void ok(tl_status s)
-{
-    if (s) fail_msg("%s", tl_errmsg());
-}
+#include "fixture.h"
 
 static const tl_clustering dbscan = { .kind = TL_DBSCAN, .coverage = 0.005f, .eps = 0.3f, .min_samples = 1 };
 static const tl_clustering nms = { .kind = TL_NMS, .coverage = 0.005f, .nms_iou = 0.65f, .nms_confidence = 0.1f };

@@ -8,27 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-
-static tl_arena *a;
-
-static int set_up(void **state)
-{
-    (void)state;
-    a = tl_arena_new();
-    return a ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    tl_arena_free(a);
-    return 0;
-}
-
-static void ok(tl_status s)
-{
-    if (s) fail_msg("%s", tl_errmsg());
-}
+#include "fixture.h"
 
 /* ---- Cases of tools/make_metric_golden.py ---- */
 
