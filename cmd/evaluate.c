@@ -14,8 +14,8 @@ static const tl_field rows[] = {
     CMD_OPTION(T, batch_size, TL_INT, .hi = 4096,
                .help = "pictures at a time; 0: the spec's, without a spec 16"),
     CMD_OPTION(T, use_amp, TL_BOOL,
-               .help = "mixed precision: faster, on processors with AVX512-BF16; a probability's third "
-                       "digit may change"),
+               .help = "mixed precision: faster, on processors with AVX512-BF16; probabilities "
+                       "change in the second digit"),
     CMD_OPTION(T, results_dir, TL_STR,
                .help = "a folder for status.json and the list of unreadable pictures"),
     CMD_OPTION(T, classmap, TL_STR,
