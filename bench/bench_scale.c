@@ -40,15 +40,15 @@ static tl_status measure(tl_arena *a, const char *net, int steps, int batch, tim
 {
     tl_model *m;
     tl_plan *p;
-    tl_val target;
+    tl_vals target;
     tl_recipe recipe = { .optimizer = { .kind = TL_SGD, .momentum = 0.9f }, .block_decay = 1 };
     tl_weights w;
     TL_TRY(bench_net(a, net, &m));
-    tl_val loss = tl_head_at(0)->loss(m->g, m->raw, &target);
+    tl_val loss = tl_model_loss(m, &target);
     TL_TRY(tl_plan_new(m->g, a, &(tl_plan_conf){ .batch = batch, .train = true, .loss = loss }, &p));
     TL_TRY(tl_weights_new(a, p, &recipe, &w));
     fill_noise(tl_plan_value(p, m->image));
-    for (int i = 0; i < batch; i++) tl_plan_value(p, target).f[i * CLASSES + i] = 1;
+    for (int i = 0; i < batch; i++) tl_plan_value(p, target.at[0]).f[i * CLASSES + i] = 1;
     best->backward = 1e9;
     p->after = note;
     for (int s = 0; s <= steps; s++) {

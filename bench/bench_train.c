@@ -39,19 +39,19 @@ static tl_status bench(tl_arena *a, const char *net, int steps, int batch)
 {
     tl_model *m;
     tl_plan *p;
-    tl_val target;
+    tl_vals target;
     tl_recipe recipe = { .optimizer = { .kind = TL_SGD, .momentum = 0.9f }, .block_decay = 1 };
     tl_weights w;
     double *ms = tl_new(a, double, steps), *least, update = 0;
     TL_NEW(ms);
     TL_TRY(bench_net(a, net, &m));
-    tl_val loss = tl_head_at(0)->loss(m->g, m->raw, &target);
+    tl_val loss = tl_model_loss(m, &target);
     const tl_plan_conf conf = { .batch = batch, .train = true, .loss = loss, .amp = getenv("AMP") != NULL, .lean = getenv("LEAN") != NULL };
     TL_TRY(tl_plan_new(m->g, a, &conf, &p));
     TL_TRY(tl_weights_new(a, p, &recipe, &w));
     TL_NEW(least = tl_new(a, double, m->g->n));
     fill_noise(tl_plan_value(p, m->image));
-    for (int i = 0; i < batch; i++) tl_plan_value(p, target).f[i * CLASSES + i] = 1;
+    for (int i = 0; i < batch; i++) tl_plan_value(p, target.at[0]).f[i * CLASSES + i] = 1;
     for (int s = -1; s < steps; s++) {
         if (s == 0 && getenv("PROFILE")) TL_TRY(tl_plan_profile(p));
         double start = now();

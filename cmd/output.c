@@ -94,7 +94,8 @@ static void training_line(const tl_progress *p)
 {
     if (p->epochs > 0) printf(" %d/%d", p->epoch, p->epochs);
     printf("  batch %d/%d", p->batch, p->batches);
-    if (p->loss > 0) printf("  loss %.4f  accuracy %.3f", p->loss, p->accuracy);
+    if (p->loss > 0) printf("  loss %.4f", p->loss);
+    if (p->loss > 0 && p->accuracy >= 0) printf("  accuracy %.3f", p->accuracy);
     if (p->pictures_per_second > 0) printf("  %.1f images/s", p->pictures_per_second);
 }
 

@@ -102,7 +102,7 @@ typedef struct {
     const char *stage;          /* "head", "train", ... */
     int    epoch, epochs;       /* from 1 */
     int    batch, batches;      /* done in this epoch */
-    double loss, accuracy;      /* means over this epoch so far */
+    double loss, accuracy;      /* means over this epoch so far; accuracy -1: there is none */
     double rate;                /* learning rate */
     double pictures_per_second;
     double eta;                 /* seconds left of all the training, or of the file, as far as can be told */

@@ -79,6 +79,12 @@ static const op_case cases[] = {
     { A(softmax_ce, 0), XS(2, { 1, 2, 1, 1 }, { 1, 2, 1, 1 }) },
     { A(mse, 0), XS(2, { 2, 5, 3, 4 }, { 2, 5, 3, 4 }) },
     { A(mse, .weight = 0.3f), XS(2, { 1, 7, 1, 1 }, { 1, 7, 1, 1 }) },
+    { A(sigmoid_bce, 0), XS(3, { 2, 3, 4, 3 }, { 2, 3, 4, 3 }, { 2, 3, 4, 3 }) },
+    { A(sigmoid_bce, 0), XS(3, { 1, 1, 2, 2 }, { 1, 1, 2, 2 }, { 1, 1, 2, 2 }) },
+    { A(l1, 0), XS(3, { 2, 12, 3, 4 }, { 2, 12, 3, 4 }, { 2, 3, 3, 4 }) },
+    { A(l1, 0), XS(3, { 1, 5, 2, 3 }, { 1, 5, 2, 3 }, { 1, 5, 2, 3 }) },
+    { A(weighted_sum, 0), X(1, 6, 1, 1) },
+    { A(weighted_sum, 0), X(3, 5, 1, 1) },
 };
 
 /* What shapes and attributes must refuse, and what they say then. */
@@ -97,5 +103,9 @@ static const struct { op_case k; tl_status status; const char *says; } misfits[]
     { { A(softmax, 0), X(1, 6, 5, 5) }, TL_ESHAPE, "softmax wants vectors" },
     { { A(softmax_ce, 0), XS(2, { 1, 6, 1, 1 }, { 1, 5, 1, 1 }) }, TL_ESHAPE, "the same shape" },
     { { A(dropout, .rate = 1), X(1, 6, 5, 5) }, TL_EARG, "rate" },
+    { { A(sigmoid_bce, 0), XS(3, { 1, 3, 2, 2 }, { 1, 3, 2, 2 }, { 1, 1, 2, 2 }) }, TL_ESHAPE, "input 2 is 1x1x2x2" },
+    { { A(l1, 0), XS(3, { 1, 8, 2, 2 }, { 1, 4, 2, 2 }, { 1, 2, 2, 2 }) }, TL_ESHAPE, "maps alike" },
+    { { A(l1, 0), XS(3, { 1, 8, 2, 2 }, { 1, 8, 2, 2 }, { 1, 3, 2, 2 }) }, TL_ESHAPE, "a weight for each group" },
+    { { A(weighted_sum, 0), X(1, 6, 2, 1) }, TL_ESHAPE, "wants vectors" },
 };
 #endif

@@ -215,4 +215,30 @@ static inline void tl_ref_mse(const tl_problem *q)
     }
     *q->y = (double)((const tl_mse *)q->attr)->weight * s / t;
 }
+
+static inline void tl_ref_sigmoid_bce(const tl_problem *q)
+{
+    const tl_shape s = q->xs[0];
+    for (int k = 0; k < s.c; k++) q->y[k] = 0;
+    TL_EACH_ELEMENT(s) {
+        double p = 1 / (1 + exp(-tl_pick(q->x[0], s, n, c, h, w))), t = tl_pick(q->x[1], s, n, c, h, w);
+        q->y[c] -= tl_pick(q->x[2], s, n, c, h, w) * (t * log(p + 1e-5) + (1 - t) * log(1 - p + 1e-5)) / (s.n * s.h * s.w);
+    }
+}
+
+static inline void tl_ref_l1(const tl_problem *q)
+{
+    const tl_shape s = q->xs[0];
+    const int group = s.c / q->xs[2].c;
+    for (int k = 0; k < q->xs[2].c; k++) q->y[k] = 0;
+    TL_EACH_ELEMENT(s)
+        q->y[c / group] += tl_pick(q->x[2], q->xs[2], n, c / group, h, w) *
+                           fabs(tl_pick(q->x[0], s, n, c, h, w) - tl_pick(q->x[1], s, n, c, h, w)) / (s.n * s.h * s.w * group);
+}
+
+static inline void tl_ref_weighted_sum(const tl_problem *q)
+{
+    *q->y = 0;
+    TL_EACH_ELEMENT(q->xs[0]) *q->y += q->p[0][c] * tl_pick(q->x[0], q->xs[0], n, c, h, w) / q->xs[0].n;
+}
 #endif

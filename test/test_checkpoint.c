@@ -30,14 +30,14 @@ static void draw(float *f, size_t n, uint64_t seed)
 
 static training *start(tl_optimizer_kind kind, float average, uint64_t seed)
 {
-    tl_val target;
+    tl_vals target;
     training *t = tl_new(a, training, 1);
     t->recipe = (tl_recipe){ .optimizer = { .kind = kind }, .average = average };
     t->m = tiny_model(0, seed);
     TL_EACH_PARAM(t->m->g, i, k)
     draw(t->m->g->node[i].p[k].w, tl_dims_count(t->m->g->node[i].p[k].dims),
          seed + (uint64_t)(9 * i + k));
-    tl_val loss = tl_head_at(0)->loss(t->m->g, t->m->raw, &target);
+    tl_val loss = tl_model_loss(t->m, &target);
     ok(tl_plan_new(t->m->g, a, &(tl_plan_conf){ .batch = 1, .train = true, .loss = loss }, &t->p));
     ok(tl_weights_new(a, t->p, &t->recipe, &t->w));
     for (int i = 0; i < t->w.n; i++) {

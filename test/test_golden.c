@@ -60,18 +60,18 @@ static void begin(run *r, const char *arch, int layers, const tl_backbone_conf *
     tl_model_conf c = {
         .conf = *conf, .head = tl_head_at(0), .c = 3, .h = SIZE, .w = SIZE, .classes = CLASSES
     };
-    tl_val target;
+    tl_vals target;
     *r = (run){ .arena = tl_arena_new(), .rate = rate, .show = getenv("TLC_GOLDEN") };
     ok(tl_backbone_find(arch, layers, &c.backbone));
     ok(tl_model_build(r->arena, &c, &r->m));
     set_parameters(r->m->g);
-    r->loss = c.head->loss(r->m->g, r->m->raw, &target);
+    r->loss = tl_model_loss(r->m, &target);
     ok(tl_plan_new(r->m->g, r->arena,
                    &(tl_plan_conf){ .batch = BATCH, .train = true, .loss = r->loss }, &r->plan));
     r->recipe.optimizer = (tl_optimizer){ .kind = TL_SGD, .momentum = 0.9f };
     r->recipe.block_decay = 1;
     ok(tl_weights_new(r->arena, r->plan, &r->recipe, &r->w));
-    tl_tensor x = tl_plan_value(r->plan, r->m->image), t = tl_plan_value(r->plan, target);
+    tl_tensor x = tl_plan_value(r->plan, r->m->image), t = tl_plan_value(r->plan, target.at[0]);
     noise("input", 1, 0, x.f, tl_count(x.s));
     for (int i = 0; i < BATCH; i++) t.f[i * CLASSES + i % CLASSES] = 1;
 }

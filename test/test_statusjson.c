@@ -136,14 +136,14 @@ static void classmap_errors(void **state)
 /* ---- training.csv ------------------------------------------------------------------------------ */
 
 #define HEADER "epoch,acc,loss,lr,val_acc,val_loss\n"
+#define ROW(acc, loss, lr, val_acc, val_loss) \
+    (const tl_figure[]){ { "acc", acc }, { "loss", loss }, { "lr", lr }, { "val_acc", val_acc }, { "val_loss", val_loss } }, 5
 static void csv_rows(void **state)
 {
     fixture *f = *state;
-    assert_int_equal(tl_traincsv_begin(f->path, 0), TL_OK);
-    tl_traincsv_row r = { 0, 0.5, 1.25, 1e-3, -(double)NAN, (double)INFINITY };
-    assert_int_equal(tl_traincsv_add(f->path, &r), TL_OK);
-    r = (tl_traincsv_row){ 1, 1, 0.1, 1e-30, 1.0 / 3, -1e300 };
-    assert_int_equal(tl_traincsv_add(f->path, &r), TL_OK);
+    assert_int_equal(tl_traincsv_begin(f->path, ROW(0, 0, 0, 0, 0), 0), TL_OK);
+    assert_int_equal(tl_traincsv_add(f->path, 0, ROW(0.5, 1.25, 1e-3, -(double)NAN, (double)INFINITY)), TL_OK);
+    assert_int_equal(tl_traincsv_add(f->path, 1, ROW(1, 0.1, 1e-30, 1.0 / 3, -1e300)), TL_OK);
     assert_string_equal(content(f), HEADER "0,0.5,1.25,0.001,nan,inf\n1,1,0.1,1e-30,0.333333333,-1e+300\n");
 }
 
@@ -164,13 +164,15 @@ static void csv_resume(void **state)
     for (int i = 0; i < TL_LEN(row); i++) {
         if (row[i].old) put(f, row[i].old);
         else remove(f->path);
-        assert_int_equal(tl_traincsv_begin(f->path, row[i].epoch), TL_OK);
+        assert_int_equal(tl_traincsv_begin(f->path, ROW(0, 0, 0, 0, 0), row[i].epoch), TL_OK);
         assert_string_equal(content(f), row[i].new);
     }
     put(f, "epoch,loss\n0,1\n");
-    assert_int_equal(tl_traincsv_begin(f->path, 1), TL_EFORMAT);
+    assert_int_equal(tl_traincsv_begin(f->path, ROW(0, 0, 0, 0, 0), 1), TL_EFORMAT);
     assert_non_null(strstr(tl_errmsg(), "does not have the columns epoch,acc,loss,lr,val_acc,val_loss;"));
     assert_string_equal(content(f), "epoch,loss\n0,1\n");
+    assert_int_equal(tl_traincsv_begin(f->path, &(tl_figure){ "AP_a,\"b\"", 0 }, 1, 0), TL_OK);
+    assert_string_equal(content(f), "epoch,AP_a__b_\n");
 }
 
 /* ---- Everything -------------------------------------------------------------------------------- */
@@ -183,9 +185,9 @@ static tl_status all(fixture *f, tl_arena *a)
     TL_TRY(tl_statusjson_add(f->csv, &(tl_run_event){ .max_epoch = 1, .kpi = { 1, kpi } }));
     TL_TRY(tl_classmap_write(f->path, &(tl_list){ 2, names }));
     TL_TRY(tl_classmap_read(a, f->path, &back));
-    TL_TRY(tl_traincsv_begin(f->csv, 0));
-    TL_TRY(tl_traincsv_begin(f->csv, 1));
-    return tl_traincsv_add(f->csv, &(tl_traincsv_row){ 0 });
+    TL_TRY(tl_traincsv_begin(f->csv, ROW(0, 0, 0, 0, 0), 0));
+    TL_TRY(tl_traincsv_begin(f->csv, ROW(0, 0, 0, 0, 0), 1));
+    return tl_traincsv_add(f->csv, 0, ROW(0, 0, 0, 0, 0));
 }
 
 static void out_of_memory_anywhere(void **state)

@@ -23,11 +23,11 @@ static void freeze(tl_graph *g, int last, bool stats)
 }
 
 /* smooth: activations without a kink, on which gradients would depend at the last bit. */
-static tl_model *model(tl_arena *a, const char *arch, bool smooth, tl_val *target, tl_val *loss)
+static tl_model *model(tl_arena *a, const char *arch, bool smooth, tl_vals *target, tl_val *loss)
 {
     tl_model *m;
     ok(random_model(a, find(arch), &(tl_backbone_conf){ .bn = true, .act = { .op = smooth ? &tl_op_swish : NULL } }, SIZE, &m));
-    *loss = tl_head_at(0)->loss(m->g, m->raw, target);
+    *loss = tl_model_loss(m, target);
     ok(m->g->status);
     return m;
 }
@@ -57,7 +57,8 @@ static void front_and_rest_train_as_the_whole(void **state)
     for (int i = 0; i < TL_LEN(archs); i++)
         for (int last = 3; last < 40; last += 36) {
             tl_arena *a = tl_arena_new();
-            tl_val target, loss;
+            tl_vals target;
+            tl_val loss;
             tl_trunk whole, parts;
             tl_model *m = model(a, archs[i], true, &target, &loss);
             float *x = tl_new(a, float, BATCH * SIZE * SIZE * 3);
@@ -66,7 +67,7 @@ static void front_and_rest_train_as_the_whole(void **state)
             ok(tl_trunk_new(a, m, BATCH, true, &whole));
             ok(tl_trunk_new(a, m, BATCH, false, &parts));
             assert_true(!whole.front.plan && parts.front.plan && parts.cut.i > whole.cut.i);
-            tl_plan *p = stepped(a, &whole, m, target, loss, x), *q = stepped(a, &parts, m, target, loss, x);
+            tl_plan *p = stepped(a, &whole, m, target.at[0], loss, x), *q = stepped(a, &parts, m, target.at[0], loss, x);
             assert_true(q->nforward < p->nforward);
             double d = difference(tl_plan_value(p, m->raw), tl_plan_value(q, m->raw));
             if (!(d < 1e-4)) fail_msg("%s to block %d: scores are off by %g", archs[i], last, d);
@@ -93,7 +94,8 @@ static void the_cut_is_where_change_begins(void **state)
 {
     (void)state;
     tl_arena *a = tl_arena_new();
-    tl_val target, loss;
+    tl_vals target;
+    tl_val loss;
     tl_model *m = model(a, "resnet", false, &target, &loss);
     const struct { int last; bool stats; const char *cut; } rows[] = {
         { -1, true, "input_1" }, { 9, true, "avg_pool" }, { 9, false, "input_1" }, /* conv1 alone does not pay */

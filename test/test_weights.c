@@ -14,12 +14,12 @@ static const tl_recipe plain = { .optimizer = { .kind = TL_SGD }, .block_decay =
 /* A model whose weights and gradients are known, after n steps of rate 0.5. */
 static stepped *step(const tl_recipe *r, int n)
 {
-    tl_val target;
+    tl_vals target;
     tl_plan *p;
     stepped *s = tl_new(a, stepped, 1);
     s->recipe = *r;
     s->m = tiny_model(0, 1);
-    tl_val loss = tl_head_at(0)->loss(s->m->g, s->m->raw, &target);
+    tl_val loss = tl_model_loss(s->m, &target);
     ok(tl_plan_new(s->m->g, a, &(tl_plan_conf){ .batch = 2, .train = true, .loss = loss }, &p));
     ok(tl_weights_new(a, p, &s->recipe, &s->w));
     assert_in_range(s->w.n, 1, TL_LEN(s->before));

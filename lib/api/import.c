@@ -62,7 +62,7 @@ static void be_trunk(tl_model *m)
     for (int i = 0; i < m->g->n; i++)
         if (m->g->node[i].block >= 0) m->answer.i = i;
     m->raw = m->answer;
-    m->g->output = m->answer.i;
+    tl_graph_give(m->g, m->answer);
     m->g->n = m->answer.i + 1;
 }
 

@@ -99,12 +99,12 @@ static tl_status open_net(tl_arena *a, const tl_layers_opts *o, tl_model **m)
 static tl_status plan_net(tl_arena *a, tl_model *m, const tl_layers_opts *o, tl_plan **p)
 {
     tl_graph *folded;
-    tl_val target;
+    tl_vals target;
     if (!o->train) {
         TL_TRY(tl_fold(m->g, a, &folded));
         return tl_plan_new(folded, a, &(tl_plan_conf){ .batch = o->batch_size, .constant = true, .amp = o->use_amp }, p);
     }
-    tl_val loss = tl_head_at(0)->loss(m->g, m->raw, &target);
+    tl_val loss = tl_model_loss(m, &target);
     const tl_plan_conf step = { .batch = o->batch_size, .train = true, .loss = loss, .amp = o->use_amp };
     return tl_plan_new(m->g, a, &step, p);
 }

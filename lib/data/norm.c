@@ -12,6 +12,7 @@ static const struct {
     { "caffe", true, { 103.939f, 116.779f, 123.68f }, 117.3786f, 1 },
     { "torch", false, { 0.485f * 255, 0.456f * 255, 0.406f * 255 }, 0.449f * 255, 0.224f * 255 },
     { "tf", false, { 127.5f, 127.5f, 127.5f }, 127.5f, 127.5f },
+    { "unit", false, { 0, 0, 0 }, 0, 255 }, /* DetectNet_v2 */
 };
 
 tl_status tl_norm_for(const char *mode, int channels, const float *mean, tl_norm *out)

@@ -116,10 +116,29 @@ size_t tl_graph_params(const tl_graph *g)
 
 int tl_graph_output(const tl_graph *g) { return g->output >= 0 ? g->output : g->n - 1; }
 
+int tl_graph_output_at(const tl_graph *g, int k)
+{
+    if (!k) return tl_graph_output(g);
+    return k <= g->more.n ? g->more.at[k - 1].i : -1;
+}
+
+void tl_graph_give(tl_graph *g, tl_val output)
+{
+    g->output = output.i;
+    g->more.n = 0;
+}
+
+static int last_output(const tl_graph *g)
+{
+    int last = 0;
+    for (int k = 0, i; (i = tl_graph_output_at(g, k)) >= 0; k++) last = i > last ? i : last;
+    return last;
+}
+
 double tl_graph_macs(const tl_graph *g)
 {
     double sum = 0;
-    for (int i = 0; i <= tl_graph_output(g); i++) {
+    for (int i = 0, last = last_output(g); i <= last; i++) {
         const tl_node *d = &g->node[i];
         if (d->op->macs) sum += d->op->macs(d->attr, g->node[d->x[0]].s, d->s);
     }
@@ -171,6 +190,7 @@ tl_status tl_graph_copy(const tl_graph *g, tl_arena *a, tl_graph **out)
         q->frozen = p->frozen;
     }
     c->output = g->output;
+    c->more = g->more;
     *out = c;
     return TL_OK;
 }

@@ -9,6 +9,10 @@
 
 typedef struct { int i; } tl_val;
 
+/* A few of them. */
+#define TL_MAX_VALS 4
+typedef struct { int n; tl_val at[TL_MAX_VALS]; } tl_vals;
+
 typedef struct tl_node {
     const tl_op *op;
     const char  *name;          /* unique: checkpoint key, ONNX name, in error messages */
@@ -28,6 +32,7 @@ typedef struct tl_graph {
     tl_status status;           /* the first thing that went wrong */
     int       block;            /* given to nodes as they are added */
     int       output;           /* the node whose value the model gives; -1: the last one */
+    tl_vals   more;             /* and those whose values it gives besides */
 } tl_graph;
 
 tl_graph *tl_graph_new(tl_arena *a);
@@ -39,8 +44,11 @@ const char *tl_name(tl_graph *g, const char *fmt, ...) __attribute__((format(pri
 tl_status tl_graph_init(tl_graph *g, uint64_t seed);
 int       tl_graph_find(const tl_graph *g, const char *name);       /* -1: no such node */
 size_t    tl_graph_params(const tl_graph *g);                       /* count, running statistics included */
-double    tl_graph_macs(const tl_graph *g);                         /* multiply-accumulates for one picture, up to the output */
+double    tl_graph_macs(const tl_graph *g);                         /* multiply-accumulates for one picture, up to the last output */
 int       tl_graph_output(const tl_graph *g);
+int       tl_graph_output_at(const tl_graph *g, int k);             /* the k-th of all outputs, from 0; -1: there are fewer */
+/* This and nothing else. */
+void      tl_graph_give(tl_graph *g, tl_val output);
 /* Note which channels of the whole network are left in node i (tl_node.kept); they are copied. NULL: all. */
 tl_status tl_node_keep(tl_graph *g, int i, const int *kept);
 /* From now on node i is an input of the shape it had (attributes in a): what it was computed from may stay behind. */

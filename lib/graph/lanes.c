@@ -62,7 +62,7 @@ static int front_end(const tl_graph *g, const tl_plan_conf *c)
 /* Which values somebody reads (live), and which the front hands over: those that the rest or the caller reads. */
 static void trace(const tl_graph *g, const tl_plan_conf *c, int end, bool *live, bool *handed)
 {
-    live[tl_graph_output(g)] = true;
+    for (int k = 0, i; (i = tl_graph_output_at(g, k)) >= 0; k++) live[i] = true;
     for (int k = 0; k < c->nkeep; k++) live[c->keep[k].i] = true;
     memcpy(handed, live, (size_t)end * sizeof *handed);
     for (int i = g->n - 1; i >= 0; i--)
@@ -111,7 +111,7 @@ tl_status tl_lanes_new(const tl_graph *g, tl_arena *a, const tl_plan_conf *c, tl
     TL_TRY(split(l, g, a, c, end));
     if (!l->nout) return TL_OK;
     l->front.n = end;
-    l->front.output = l->out[0].i;
+    tl_graph_give(&l->front, l->out[0]);
     omp_set_num_threads(1); /* what a lane prepares is run by one thread */
     tl_status s = lanes_new(l, a, threads);
     omp_set_num_threads(threads);

@@ -90,8 +90,8 @@ static void mark(planner *q)
 {
     const tl_plan_conf *c = &q->p->conf;
     for (int i = 0; i < c->nkeep; i++) q->wanted[c->keep[i].i] = true;
-    q->wanted[c->train ? c->loss.i : tl_graph_output(q->g)] = true;
-    if (c->train) q->on_path[c->loss.i] = true;
+    for (int k = 0, i; !c->train && (i = tl_graph_output_at(q->g, k)) >= 0; k++) q->wanted[i] = true;
+    if (c->train) q->wanted[c->loss.i] = q->on_path[c->loss.i] = true;
     for (int i = q->g->n - 1; i >= 0; i--) {
         q->live[i] |= q->wanted[i];
         for (int k = 0; k < q->g->node[i].nx; k++) {

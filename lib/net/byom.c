@@ -120,7 +120,7 @@ tl_status tl_byom_build(tl_arena *a, const tl_model *from, const char *cut, cons
     TL_CHECK(channels == c->c, TL_ESPEC, "input_image_size: byom_model takes pictures of %d channels, not %d",
              channels, c->c);
     *m = (tl_model){
-        .arena = a, .g = tl_graph_new(a), .arch = tl_byom_backbone.arch, .mode = "caffe", .spec = "", .history = ""
+        .arena = a, .g = tl_graph_new(a), .head = c->head, .arch = tl_byom_backbone.arch, .mode = "caffe", .spec = "", .history = ""
     };
     TL_NEW(m->g);
     TL_TRY(find_cut(from, cut, &end));

@@ -164,6 +164,7 @@ static tl_status with_settings(const tl_graph *g, void *const *attr, tl_graph **
         }
     }
     n->output = g->output;
+    n->more = g->more;
     *out = n;
     return TL_OK;
 }

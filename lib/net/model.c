@@ -32,6 +32,14 @@ const tl_head *tl_head_at(int i)
     return NULL;
 }
 
+const tl_head *tl_head_find(const char *name)
+{
+    const tl_head *h;
+    int i = 0;
+    while ((h = tl_head_at(i)) && strcmp(h->name, name)) i++;
+    return h;
+}
+
 const char *tl_backbone_name(const tl_backbone *b, char text[32])
 {
     if (b->layers) snprintf(text, 32, "%s%d", b->arch, b->layers);
@@ -74,8 +82,9 @@ tl_status tl_model_shape(tl_arena *a, const tl_model_conf *c, tl_model **out)
     tl_backbone_conf conf = c->conf;
     char name[32];
     conf.own_head |= c->own_head;
+    conf.stride16 |= c->head->stride16;
     TL_NEW(m);
-    *m = (tl_model){ .arena = a, .g = tl_graph_new(a), .mode = "caffe", .spec = "", .history = "" };
+    *m = (tl_model){ .arena = a, .g = tl_graph_new(a), .head = c->head, .mode = "caffe", .spec = "", .history = "" };
     TL_NEW(m->g);
     TL_NEW(m->arch = tl_strdup(a, tl_backbone_name(c->backbone, name)));
     tl_pyramid p = { .lo = 0 };

@@ -64,7 +64,8 @@ static tl_status describe(const tl_model *m, tl_onnx *o, const char *const *extr
     o->graph_name = m->arch;
     TL_TRY(set_json(o, "tlc.classes", classes_json(&m->classes)));
     TL_TRY(set_json(o, "tlc.preprocess", preprocess_json(m)));
-    TL_TRY(tl_onnx_set_meta(o, "tlc.task", tl_model_is_trunk(m) ? TRUNK : "classification"));
+    TL_TRY(tl_onnx_set_meta(o, "tlc.task", tl_model_is_trunk(m) ? TRUNK : m->head ? m->head->name : tl_head_at(0)->name));
+    if (m->bbox_scale > 0) TL_TRY(set_json(o, "tlc.bbox", json_pack("{s:f, s:f}", "scale", (double)m->bbox_scale, "offset", (double)m->bbox_offset)));
     TL_TRY(tl_onnx_set_meta(o, "tlc.arch", m->arch));
     TL_TRY(tl_onnx_set_meta(o, "tlc.spec", m->spec));
     TL_TRY(set_json(o, "tlc.kept", kept_json(m->g)));
@@ -203,6 +204,25 @@ static tl_status read_kept(tl_model *m, const tl_onnx *o)
     return TL_OK;
 }
 
+/* How a detector's distances are meant, and that it has them. */
+static tl_status read_boxes(tl_model *m, const tl_onnx *o)
+{
+    json_t *j;
+    double scale, offset;
+    const tl_graph *g = m->g;
+    TL_TRY(parse_json(m->arena, o, "tlc.bbox", &j));
+    if (!j) {
+        TL_CHECK(!m->head || !m->head->stride16, TL_EFORMAT, "the model's tlc.bbox is missing");
+        tl_graph_give(m->g, m->answer); /* what else another program's network gives is not asked for */
+        return TL_OK;
+    }
+    TL_CHECK(!json_unpack(j, "{s:F, s:F}", "scale", &scale, "offset", &offset) && scale > 0 && g->more.n == 1 &&
+             g->node[g->more.at[0].i].s.c == 4 * g->node[m->raw.i].s.c, TL_EFORMAT, "the model's tlc.bbox is damaged, or its boxes are missing");
+    m->bbox_scale = (float)scale;
+    m->bbox_offset = (float)offset;
+    return TL_OK;
+}
+
 static tl_status meta_text(tl_model *m, const tl_onnx *o, const char *key, const char **out)
 {
     const char *text = tl_onnx_meta_find(o, key);
@@ -222,6 +242,8 @@ tl_status tl_model_from_onnx(tl_arena *a, const tl_onnx *o, tl_model **out)
     m->answer.i = tl_graph_output(m->g);
     const char *task = tl_onnx_meta_find(o, "tlc.task");
     bool trunk = task && !strcmp(task, TRUNK);
+    m->head = trunk ? NULL : task ? tl_head_find(task) : tl_head_at(0);
+    TL_CHECK(trunk || m->head, TL_EUNSUP, "the model is for %s, which this version of tlc does not know", task);
     m->raw.i = trunk ? m->answer.i : m->g->node[m->answer.i].x[0];
     TL_CHECK(m->g->n >= 2 && !m->g->node[0].nx, TL_EFORMAT, "the model has no picture input");
     TL_TRY(meta_text(m, o, "tlc.arch", &m->arch));
@@ -230,6 +252,7 @@ tl_status tl_model_from_onnx(tl_arena *a, const tl_onnx *o, tl_model **out)
     if (!trunk) TL_TRY(read_classes(m, o));
     TL_TRY(read_preprocess(m, o));
     TL_TRY(read_kept(m, o));
+    TL_TRY(read_boxes(m, o));
     *out = m;
     return TL_OK;
 }

@@ -18,6 +18,9 @@ typedef struct {
     tl_activation act;           /* after convolutions */
     float   dropout;             /* in the heads that have one */
     bool    own_head;            /* the family's own head follows: some pool once more before their last layers */
+    bool    stride16;            /* end where the map is a sixteenth of the picture, as the original's DetectNet_v2 has it: MobileNets
+                                  * before their last stride; DarkNets have no such end */
+    bool    whole;               /* with stride16: MobileNets, too, keep all their layers, and the last stride is 1 */
 } tl_backbone_conf;
 
 /* Feature maps by how much smaller than the picture they are: at[3] has stride 8. */
@@ -53,26 +56,30 @@ tl_val tl_activate(tl_graph *g, tl_val x, const char *name, tl_activation act);
 /* What turns raw outputs into an answer and labels into targets, for one task. One file each, one row in TL_HEADS. */
 typedef struct tl_head {
     const char *name, *brief;
-    /* Raw predictions from the features. */
+    bool stride16;                /* which features it reads (tl_backbone_conf) */
+    /* Raw predictions from the features. Where there are several, the first is returned and the others are g->more. */
     tl_val (*build)(tl_graph *g, const tl_pyramid *p, const tl_backbone *b, const tl_backbone_conf *c, bool own_head, int classes);
-    /* The answer as the exported model gives it (probabilities). */
+    /* The answer as the exported model gives it (probabilities), from what build returned. */
     tl_val (*answer)(tl_graph *g, tl_val raw);
-    /* Append target input and loss: a graph fragment, so no hand-written gradient. */
-    tl_val (*loss)(tl_graph *g, tl_val raw, tl_val *target);
+    /* Append target inputs and loss: a graph fragment, so no hand-written gradient. */
+    tl_val (*loss)(tl_graph *g, tl_val raw, tl_vals *target);
 } tl_head;
-#define TL_HEADS(X) X(classify)
+#define TL_HEADS(X) X(classify) X(detectnet)
 const tl_head *tl_head_at(int i);
+const tl_head *tl_head_find(const char *name); /* NULL: there is none of this name */
 
 typedef struct tl_model {
     tl_arena   *arena;
-    tl_graph   *g;
+    tl_graph   *g;                  /* its outputs: answer, and what g->more names */
+    const tl_head *head;            /* NULL: a trunk */
     tl_val      image, raw, answer;
     const char *arch;               /* "resnet18"; for people */
     tl_list     classes;            /* const char * */
     tl_norm     norm;               /* how pixels become input */
     tl_filter   filter;
     bool        center_crop;
-    const char *mode;               /* preprocess_mode: caffe, torch, tf */
+    const char *mode;               /* preprocess_mode: caffe, torch, tf, unit */
+    float       bbox_scale, bbox_offset; /* detectnet: distances are in units of so many pixels, from so far into a cell */
     const char *spec;               /* the experiment spec it was trained with, "" when unknown */
     const char *history;            /* one line per thing done to it */
 } tl_model;
@@ -90,6 +97,8 @@ typedef struct {
 
 tl_status tl_model_build(tl_arena *a, const tl_model_conf *c, tl_model **out);
 tl_status tl_model_shape(tl_arena *a, const tl_model_conf *c, tl_model **out); /* the same without weights: cheap */
+/* Append what the head needs to train. */
+static inline tl_val tl_model_loss(const tl_model *m, tl_vals *target) { return m->head->loss(m->g, m->raw, target); }
 /* A new model around another graph of the same inputs and outputs (pruned, folded). */
 tl_status tl_model_with(const tl_model *m, tl_arena *a, tl_graph *g, tl_model **out);
 tl_status tl_model_note(tl_model *m, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* add a line to history */

@@ -46,6 +46,14 @@ static tl_status take(tl_graph *g, tl_node *d, const tl_node *from, bool keep_at
     return TL_OK;
 }
 
+/* Is node i one whose channels are so many for each class? */
+static bool predicts(const tl_model *m, int i)
+{
+    bool any = i == m->raw.i;
+    for (int k = 0; k < m->g->more.n; k++) any |= i == m->g->more.at[k].i;
+    return any;
+}
+
 /* The pruned model's graph in place of ours, its last layer replaced where the classes differ. */
 static tl_status adopt(tl_model *m, const tl_model *from, uint64_t seed)
 {
@@ -65,7 +73,7 @@ static tl_status adopt(tl_model *m, const tl_model *from, uint64_t seed)
         int twin = tl_graph_find(old, d->name);
         TL_NEW(attr);
         memcpy(attr, d->attr, d->op->attr_size);
-        if (i == from->raw.i && d->op->resize) d->op->resize(attr, classes);
+        if (predicts(from, i) && d->op->resize) d->op->resize(attr, d->s.c / f->node[from->raw.i].s.c * classes);
         for (int k = 0; k < d->nx; k++) x[k].i = d->x[k];
         g->block = twin >= 0 ? old->node[twin].block : -1;
         tl_put(g, d->name, d->op, x, d->nx, attr);
@@ -80,6 +88,7 @@ static tl_status adopt(tl_model *m, const tl_model *from, uint64_t seed)
     m->raw = from->raw;
     m->answer = from->answer;
     g->output = m->answer.i;
+    g->more = f->more;
     return TL_OK;
 }
 

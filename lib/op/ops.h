@@ -23,7 +23,10 @@
     X(dense, int out;)                                                   \
     X(softmax, int none;)                                                \
     X(softmax_ce, int none;)                                             \
-    X(mse, float weight;)
+    X(mse, float weight;)                                                \
+    X(sigmoid_bce, int none;)                                            \
+    X(l1, int none;)                                                     \
+    X(weighted_sum, int none;)
 
 #define TL_OP_DECL(name, ...)                \
     typedef struct { __VA_ARGS__ } tl_##name; \

@@ -126,7 +126,7 @@ static tl_status watch_pruned(const adapter *q, tl_arena *a, int i, matrix *x, m
     tl_plan *p;
     tl_graph part = *q->s;
     tl_val keep[] = { { q->s->node[i].x[0] }, { i } };
-    part.output = i;
+    tl_graph_give(&part, (tl_val){ i });
     TL_TRY(tl_plan_new(&part, a, &(tl_plan_conf){ .batch = BATCH, .constant = true, .keep = keep, .nkeep = 2 }, &p));
     for (int first = 0; first < q->n; first += BATCH) {
         int now = q->n - first < BATCH ? q->n - first : BATCH;

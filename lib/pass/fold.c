@@ -41,7 +41,7 @@ tl_status tl_fold(const tl_graph *g, tl_arena *a, tl_graph **out)
             readers[g->node[i].x[k]]++;
             by[g->node[i].x[k]] = i; /* the only reader, where there is one only */
         }
-    readers[tl_graph_output(g)]++; /* whoever runs the graph */
+    for (int k = 0, i; (i = tl_graph_output_at(g, k)) >= 0; k++) readers[i]++; /* whoever runs the graph */
     for (int i = 0; i < g->n; i++) {
         const tl_node *d = &g->node[i], *next = readers[i] == 1 ? &g->node[by[i]] : NULL;
         bool folds = d->op->take_scale && next && next->op->is_scale;
@@ -61,6 +61,8 @@ tl_status tl_fold(const tl_graph *g, tl_arena *a, tl_graph **out)
         TL_TRY(folds ? scale_into(d, next, &f->node[now[i]], a) : copy_parameters(d, &f->node[now[i]], a));
     }
     f->output = now[tl_graph_output(g)];
+    f->more = g->more;
+    for (int k = 0; k < g->more.n; k++) f->more.at[k].i = now[g->more.at[k].i];
     *out = f;
     return TL_OK;
 }

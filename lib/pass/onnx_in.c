@@ -316,10 +316,13 @@ static tl_status read_all(reader *r)
     for (int i = 0; i < m->node.n; i++) TL_TRY(read_node(r, (const tl_onnx_node *)m->node.at + i));
     TL_CHECK(!r->nmissing, TL_EUNSUP, "the model has operations that cannot be read:%s", tl_text_end(&r->missing));
     TL_CHECK(m->output.n >= 1, TL_EFORMAT, "the model has no output");
-    const char *out = ((const tl_onnx_value *)m->output.at)->name;
-    const known *k = look(r, out);
-    TL_CHECK(k && k->value >= 0, TL_EFORMAT, "nothing makes the model's output '%s'", out);
-    r->g->output = k->value;
+    for (int i = 0; i < m->output.n && i <= TL_MAX_VALS; i++) {
+        const char *out = ((const tl_onnx_value *)m->output.at)[i].name;
+        const known *k = look(r, out);
+        TL_CHECK(k && k->value >= 0, TL_EFORMAT, "nothing makes the model's output '%s'", out);
+        if (i) r->g->more.at[r->g->more.n++].i = k->value;
+        else tl_graph_give(r->g, (tl_val){ k->value });
+    }
     return TL_OK;
 }
 

@@ -46,12 +46,15 @@ static tl_status add_value(tl_onnx *m, tl_list *where, const tl_node *d, int bat
 tl_status tl_graph_to_onnx(const tl_graph *g, tl_arena *a, int batch, bool half, tl_onnx **out)
 {
     TL_TRY(g->status);
-    int end = tl_graph_output(g);
+    int end = 0;
     tl_onnx *m = tl_onnx_new(a);
     bool *need = tl_new(a, bool, g->n);
     TL_NEW(m && need ? m : NULL);
     m->opset = TL_OPSET;
-    need[end] = true;
+    for (int k = 0, i; (i = tl_graph_output_at(g, k)) >= 0; k++) {
+        need[i] = true;
+        end = i > end ? i : end;
+    }
     for (int i = end; i >= 0; i--)
         for (int k = 0; need[i] && k < g->node[i].nx; k++) need[g->node[i].x[k]] = true;
     for (int i = 0; i <= end; i++) {
@@ -60,8 +63,10 @@ tl_status tl_graph_to_onnx(const tl_graph *g, tl_arena *a, int batch, bool half,
         tl_status s = d->nx ? add_node(m, g, d, half) : add_value(m, &m->input, d, batch, false);
         if (s) return tl_note(s, "writing '%s'", d->name);
     }
-    const tl_node *last = &g->node[end];
-    TL_TRY(add_value(m, &m->output, last, batch, last->s.h == 1 && last->s.w == 1));
+    for (int k = 0, i; (i = tl_graph_output_at(g, k)) >= 0; k++) {
+        const tl_node *d = &g->node[i];
+        TL_TRY(add_value(m, &m->output, d, batch, d->s.h == 1 && d->s.w == 1));
+    }
     *out = m;
     return TL_OK;
 }

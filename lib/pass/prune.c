@@ -95,7 +95,7 @@ static int component(pruner *q, int set) { return find(q->with, q->node[set]); }
 
 static tl_status exclude(pruner *q)
 {
-    q->whole[tl_graph_output(q->g)] = true;
+    for (int k = 0, i; (i = tl_graph_output_at(q->g, k)) >= 0; k++) q->whole[i] = true;
     for (const char *const *e = q->o->exclude; e && *e; e++) {
         int i = tl_graph_find(q->g, *e);
         TL_CHECK(i >= 0, TL_EARG, "there is no layer '%s' to exclude", *e);
@@ -239,6 +239,7 @@ static tl_status shrink(const tl_graph *g, const tl_kept *kept, tl_arena *a, tl_
         TL_TRY(note_origin(d, &kept[i], s, i));
     }
     s->output = g->output;
+    s->more = g->more;
     *out = s;
     return TL_OK;
 }

@@ -43,12 +43,14 @@ static size_t floats_of(const tl_weights *w)
 /* Doubles go through "%.17g" so that they come back as they were. */
 static json_t *header_json(const tl_train_state *s, const char *model, size_t floats)
 {
-    return json_pack("{s:i, s:i, s:i, s:I, s:i, s:f, s:f, s:o, s:f, s:f, s:I, s:I, s:s, s:I}", "epoch",
+    json_t *kept = json_array();
+    for (int i = 0; i < s->nkept; i++) json_array_append_new(kept, json_real(s->kept[i]));
+    return json_pack("{s:i, s:i, s:i, s:I, s:i, s:f, s:f, s:o, s:f, s:f, s:I, s:I, s:s, s:I, s:o}", "epoch",
                      s->epoch, "batch", s->batch, "pictures", s->pictures, "step", (json_int_t)s->step, "best_epoch",
                      s->best_epoch, "best_acc", s->best_acc, "best_loss", s->best_loss,
                      "frozen_acc", s->frozen_acc >= 0 ? json_real(s->frozen_acc) : json_null(),
                      "loss_sum", s->loss_sum, "seconds", s->seconds, "hits", (json_int_t)s->hits,
-                     "seen", (json_int_t)s->seen, "model", model, "floats", (json_int_t)floats);
+                     "seen", (json_int_t)s->seen, "model", model, "floats", (json_int_t)floats, "kept", kept);
 }
 
 static void copy_arrays(const tl_weights *w, float *to, bool back)
@@ -102,6 +104,33 @@ static tl_status remove_file(tl_arena *a, const tl_checkpoints *c, int epoch, co
     return TL_OK;
 }
 
+/* The epoch of NAME_EEE.state; -1: it is another file. */
+static int epoch_of(const tl_checkpoints *c, const char *file)
+{
+    const size_t n = strlen(c->name);
+    char *end;
+    if (strncmp(file, c->name, n) || file[n] != '_' || file[n + 1] < '0' || file[n + 1] > '9') return -1;
+    const long epoch = strtol(file + n + 1, &end, 10);
+    return strcmp(end, ".state") || epoch > 1 << 30 ? -1 : (int)epoch;
+}
+
+/* Of the states before this epoch's only the last one stays. */
+static tl_status forget_states(tl_arena *a, const tl_checkpoints *c, int now)
+{
+    tl_list files;
+    int last = -1;
+    TL_TRY(tl_dir_list(a, c->dir, &files));
+    for (int i = 0; i < files.n; i++) {
+        const int epoch = epoch_of(c, ((const char **)files.at)[i]);
+        if (epoch < now && epoch > last) last = epoch;
+    }
+    for (int i = 0; i < files.n; i++) {
+        const int epoch = epoch_of(c, ((const char **)files.at)[i]);
+        if (epoch >= 0 && epoch < last) TL_TRY(remove_file(a, c, epoch, ".state"));
+    }
+    return TL_OK;
+}
+
 static tl_status save(tl_arena *a, const tl_checkpoints *c, const tl_model *m,
                       const tl_train_state *s, const tl_weights *w)
 {
@@ -120,7 +149,7 @@ static tl_status save(tl_arena *a, const tl_checkpoints *c, const tl_model *m,
     if (at == INTERRUPTED) return TL_OK;
     TL_TRY(remove_file(a, c, INTERRUPTED, model_suffix(c)));
     TL_TRY(remove_file(a, c, INTERRUPTED, ".state"));
-    return at >= 2 ? remove_file(a, c, at - 2, ".state") : TL_OK;
+    return forget_states(a, c, at);
 }
 
 tl_status tl_checkpoint_save(const tl_checkpoints *c, const tl_model *m, const tl_train_state *s,
@@ -133,6 +162,16 @@ tl_status tl_checkpoint_save(const tl_checkpoints *c, const tl_model *m, const t
     return st ? tl_note(st, "writing the checkpoint of epoch %d; the one before it is untouched",
                         s->epoch)
               : TL_OK;
+}
+
+tl_status tl_checkpoint_drop(const tl_checkpoints *c, int epoch)
+{
+    tl_arena *a = tl_arena_new();
+    TL_NEW(a);
+    tl_status s = remove_file(a, c, epoch, model_suffix(c));
+    if (!s) s = remove_file(a, c, epoch, ".state");
+    tl_arena_free(a);
+    return s;
 }
 
 tl_status tl_checkpoint_mark_best(const tl_checkpoints *c, int epoch)
@@ -187,6 +226,13 @@ static tl_status read_header(const json_t *j, tl_train_state *s, double *floats)
     s->hits = (int64_t)hits;
     s->seen = (int64_t)seen;
     s->frozen_acc = json_is_number(frozen) ? json_number_value(frozen) : -1;
+    const json_t *kept = json_object_get(j, "kept"), *v;
+    TL_CHECK(json_array_size(kept) <= TL_KEPT, TL_EFORMAT, "its header makes no sense");
+    s->nkept = (int)json_array_size(kept);
+    for (int i = 0; i < s->nkept; i++) {
+        TL_CHECK(json_is_number(v = json_array_get(kept, (size_t)i)), TL_EFORMAT, "its header makes no sense");
+        s->kept[i] = json_number_value(v);
+    }
     return TL_OK;
 }
 

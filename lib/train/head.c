@@ -100,13 +100,13 @@ static void put_back(const tl_node *fitted, const float *mean, const float *rstd
 }
 
 /* A graph of the head alone: features in, loss out. */
-static tl_status head_graph(tl_arena *a, const tl_model *m, const table *t, tl_graph **g, tl_val *x, tl_val *target, tl_val *loss)
+static tl_status head_graph(tl_arena *a, const tl_model *m, const table *t, tl_graph **g, tl_val *x, tl_vals *target, tl_val *loss)
 {
     const tl_node *d = &m->g->node[m->raw.i];
     TL_NEW(*g = tl_graph_new(a));
     *x = OP(*g, "features", input, NO_INPUT, .c = t->width);
     tl_val raw = tl_put(*g, d->name, d->op, x, 1, d->attr);
-    *loss = tl_head_at(0)->loss(*g, raw, target);
+    *loss = m->head->loss(*g, raw, target);
     return tl_graph_init(*g, 0);
 }
 
@@ -129,7 +129,8 @@ static tl_status fit(tl_arena *a, const tl_model *m, table *t, const float *clas
         .regularizer = { .kind = TL_REG_L2, .weight = 0.5f, .dense = true },
     };
     tl_graph *g;
-    tl_val x, target, loss;
+    tl_val x, loss;
+    tl_vals target;
     tl_plan *p;
     tl_weights w;
     int rows = t->n < ROWS ? t->n : ROWS, *order = tl_new(a, int, t->n);
@@ -145,7 +146,7 @@ static tl_status fit(tl_arena *a, const tl_model *m, table *t, const float *clas
         if (at + rows > t->n) at = 0;
         tl_rng r = tl_rng_at(seed, (uint64_t)s, 0, 2);
         if (at == 0 && rows < t->n) tl_shuffle(&r, order, t->n);
-        if (s == 0 || rows < t->n) fill(t, order, at, rows, class_weight, tl_plan_value(p, x).f, tl_plan_value(p, target).f);
+        if (s == 0 || rows < t->n) fill(t, order, at, rows, class_weight, tl_plan_value(p, x).f, tl_plan_value(p, target.at[0]).f);
         TL_TRY(tl_plan_forward(p));
         TL_TRY(tl_plan_backward(p));
         tl_weights_step(&w, (float)tl_schedulers[TL_LR_COSINE]->rate(&recipe.schedule, s, STEPS), s);

@@ -77,18 +77,24 @@ tl_status tl_evaluate(tl_plan *plan, const tl_trunk *trunk, const tl_model *m, c
 
 /* ---- Checkpoints: NAME_EEE.onnx, a model like any other, and NAME_EEE.state, what resuming needs besides ----
  * Both are written to a temporary name, synced and renamed, the model first; the state holds the model's checksum and ends
- * with its own, so a pair is whole or not used. States older than the last two are removed, models never. */
+ * with its own, so a pair is whole or not used. States older than the last two are removed, models never by saving. */
+#define TL_KEPT 1024
 typedef struct {
     int     epoch, batch;        /* complete epochs, batches done in the one under way */
     int     pictures;            /* in a batch, of all processes */
     long    step;                /* optimizer steps so far */
     int     best_epoch;          /* -1: none yet */
-    double  best_acc, best_loss, frozen_acc; /* frozen_acc: of the head on the frozen trunk, -1: not measured */
+    double  best_acc, best_loss, frozen_acc; /* acc: or another score that shall grow; frozen_acc: of the head on the frozen
+                                  * trunk, -1: not measured */
     double  loss_sum, seconds;   /* of the epoch under way */
     int64_t hits, seen;
+    int     nkept;
+    double  kept[TL_KEPT];       /* what the task wants to find again */
 } tl_train_state;
 typedef struct { const char *dir, *name, *key; } tl_checkpoints;
 tl_status tl_checkpoint_save(const tl_checkpoints *c, const tl_model *m, const tl_train_state *s, const tl_weights *w);
+/* The model of this epoch is no longer wanted. */
+tl_status tl_checkpoint_drop(const tl_checkpoints *c, int epoch);
 /* Make NAME_best.onnx point to the model of this epoch. */
 tl_status tl_checkpoint_mark_best(const tl_checkpoints *c, int epoch);
 /* The newest whole pair: its model and state. *model NULL: there is none. What was passed over, and why, is added to *notes. */

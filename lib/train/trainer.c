@@ -9,45 +9,21 @@
  * holds; what is drawn at random depends on (seed, epoch, batch or sample) only. So a resumed training goes on as if nothing
  * had happened.
  *
+ * What is particular to a kind of model is in its task (loop.h).
+ *
  * Several processes (together.h) run this loop side by side and hold the same state; process 0 alone deals with files. */
-#include "trainer.h"
-#include "events.h"
 #include "listen.h"
-#include "statusjson.h"
-#include "together.h"
+#include "loop.h"
 #include <math.h>
 #include <string.h>
 #include <time.h>
 
-typedef struct {
-    const tl_trainer_conf *c;
-    tl_arena       *a;
-    tl_val          target, loss;
-    tl_distill     *distill;     /* NULL: no teacher */
-    tl_trunk        trunk;
-    tl_plan        *plan, *eval; /* of the trunk's rest */
-    tl_loader      *load, *load_val;
-    tl_weights      weights;
-    tl_together     together;
-    tl_train_state  s;
-    tl_checkpoints  files;
-    tl_events      *events;
-    const char     *csv, *status;
-    int             batches;     /* per epoch */
-    bool            stopping;    /* all processes have agreed to */
-    double          started;     /* when this run began its first step */
-    long            first_step;  /* which that was */
-    double          last_acc;
-    float          *before[TL_MAX_PARAM]; /* the head's parameters before it was fitted */
-    int             unreadable;  /* pictures already told about */
-} trainer;
 
 /* ---- Setting up ---- */
 
-static bool first(const trainer *t) { return tl_dist_rank(t->c->dist) == 0; }
-static int pictures(const trainer *t) { return t->c->loader.batch * tl_dist_size(t->c->dist); } /* in a batch */
+static int pictures(const tl_loop *t) { return t->c->loader.batch * tl_dist_size(t->c->dist); } /* in a batch */
 
-static tl_status open_outputs(trainer *t)
+static tl_status open_outputs(tl_loop *t)
 {
     const tl_trainer_conf *c = t->c;
     const char *events = tl_path_join(t->a, c->results, "events");
@@ -55,7 +31,7 @@ static tl_status open_outputs(trainer *t)
     t->csv = tl_path_join(t->a, c->results, "training.csv");
     t->status = tl_path_join(t->a, c->results, "status.json");
     TL_NEW(events && t->files.dir && t->csv && t->status ? events : NULL);
-    if (!first(t)) return TL_OK;
+    if (!tl_loop_first(t)) return TL_OK;
     TL_TRY(tl_mkdirs(t->files.dir));
     return tl_events_open(t->a, events, &t->events);
 }
@@ -80,7 +56,7 @@ tl_status tl_train_check(tl_arena *a, const char *results, const char *name, boo
 }
 
 /* The model's parameters and the counters from the newest checkpoint; the optimizer's arrays follow when there is a plan. */
-static tl_status find_checkpoint(trainer *t, tl_checkpoint *k)
+static tl_status find_checkpoint(tl_loop *t, tl_checkpoint *k)
 {
     const char *notes;
     tl_transfer report;
@@ -97,7 +73,7 @@ static tl_status find_checkpoint(trainer *t, tl_checkpoint *k)
     return tl_model_transfer(t->c->model, k->model, false, false, t->c->seed, &report);
 }
 
-static tl_status make_loaders(trainer *t)
+static tl_status make_loaders(tl_loop *t)
 {
     tl_loader_conf train = t->c->loader, val;
     train.center_crop = t->c->model->center_crop;
@@ -116,19 +92,19 @@ static tl_status make_loaders(trainer *t)
 }
 
 /* The graph with its loss, in a part that stays as it is and a part that is trained. */
-static tl_status make_trunk(trainer *t)
+static tl_status make_trunk(tl_loop *t)
 {
     tl_model *m = t->c->model;
-    t->loss = tl_head_at(0)->loss(m->g, m->raw, &t->target);
+    t->loss = tl_model_loss(m, &t->target);
     if (t->c->teacher) TL_TRY(tl_distill_new(t->a, t->c->teacher, m, t->c->loader.batch, &t->loss, &t->distill));
     TL_TRY(m->g->status);
     return tl_trunk_new(t->a, m, t->c->loader.batch, t->distill, &t->trunk);
 }
 
-static tl_status plan_step(trainer *t)
+static tl_status plan_step(tl_loop *t)
 {
-    const tl_model *m = t->c->model;
-    tl_plan_conf train = { .batch = t->c->loader.batch, .train = true, .loss = t->loss, .keep = &m->raw, .nkeep = 1, .amp = t->c->amp,
+    const tl_vals keep = t->task->keep(t);
+    tl_plan_conf train = { .batch = t->c->loader.batch, .train = true, .loss = t->loss, .keep = keep.at, .nkeep = keep.n, .amp = t->c->amp,
                            .dist = t->c->sync_bn ? t->c->dist : NULL };
     TL_TRY(tl_budget_plan(&t->trunk.rest, t->a, &train, t->c->max_memory, &t->plan));
     if (t->plan->conf.lean)
@@ -137,10 +113,11 @@ static tl_status plan_step(trainer *t)
     return TL_OK;
 }
 
-static tl_status make_plans(trainer *t)
+static tl_status make_plans(tl_loop *t)
 {
     TL_TRY(plan_step(t));
-    TL_TRY(tl_plan_new(&t->trunk.rest, t->a, &(tl_plan_conf){ .batch = t->c->loader.batch }, &t->eval));
+    const tl_vals keep = t->task->keep(t);
+    TL_TRY(tl_plan_new(&t->trunk.rest, t->a, &(tl_plan_conf){ .batch = t->c->loader.batch, .keep = keep.at, .nkeep = keep.n }, &t->eval));
     TL_TRY(tl_weights_new(t->a, t->plan, &t->c->recipe, &t->weights));
     TL_CHECK(t->weights.n, TL_ESPEC, "every layer is frozen: there is nothing to train (see freeze_blocks)");
     return tl_together_new(t->a, t->c->dist, t->plan, &t->together);
@@ -148,55 +125,58 @@ static tl_status make_plans(trainer *t)
 
 /* ---- One epoch ---- */
 
-static int argmax(const float *v, int n)
+tl_status tl_loop_fill(const tl_loop *t, const tl_batch *b, tl_plan *p)
 {
-    int best = 0;
-    for (int k = 1; k < n; k++)
-        if (v[k] > v[best]) best = k;
-    return best;
-}
-
-static tl_status fill(trainer *t, const tl_batch *b)
-{
-    tl_tensor y = tl_plan_value(t->plan, t->target);
-    TL_TRY(tl_trunk_feed(&t->trunk, b->x, t->plan));
-    memcpy(y.f, b->target, tl_count(y.s) * sizeof(float));
-    for (int i = 0; t->c->class_weight && i < y.s.n; i++)
-        for (int k = 0; k < y.s.c; k++) y.f[i * y.s.c + k] *= t->c->class_weight[k];
+    const float *from = b->target;
+    TL_TRY(tl_trunk_feed(&t->trunk, b->x, p));
+    for (int i = 0; i < t->c->loader.batch; i++) /* a picture's targets lie one after another, as the inputs that want them */
+        for (int k = 0; k < t->target.n; k++) {
+            const tl_tensor y = tl_plan_value(p, t->target.at[k]);
+            const size_t one = tl_count(y.s) / (size_t)y.s.n;
+            memcpy(y.f + (size_t)i * one, from, one * sizeof(float));
+            from += one;
+        }
     return TL_OK;
 }
 
-/* How this process' share of a step went. */
-static tl_tally count(const trainer *t, const tl_batch *b)
+static void weigh_classes(const tl_loop *t)
 {
-    tl_tensor raw = tl_plan_value(t->plan, t->c->model->raw);
+    const tl_tensor y = tl_plan_value(t->plan, t->target.at[0]);
+    for (int i = 0; t->c->class_weight && i < y.s.n; i++)
+        for (int k = 0; k < y.s.c; k++) y.f[i * y.s.c + k] *= t->c->class_weight[k];
+}
+
+/* How this process' share of a step went. */
+static tl_tally count(tl_loop *t, const tl_batch *b)
+{
     tl_tally y = { .loss = (double)tl_plan_value(t->plan, t->loss).f[0], .seen = b->n, .stop = tl_stopping(&t->c->listener) };
-    for (int i = 0; i < b->n; i++) y.hits += argmax(raw.f + i * raw.s.c, raw.s.c) == argmax(b->target + i * raw.s.c, raw.s.c);
+    if (t->task->count) t->task->count(t, b, &y);
     return y;
 }
 
-static void tell_progress(const trainer *t, double rate)
+static void tell_progress(const tl_loop *t, double rate)
 {
     const tl_listener *l = &t->c->listener;
     double spent = tl_now() - t->started, done = (double)(t->s.step - t->first_step), left = (double)((long)t->c->epochs * t->batches - t->s.step);
     if (!l->progress) return;
     l->progress(l->ctx, &(tl_progress){ .stage = "train", .epoch = t->s.epoch + 1, .epochs = t->c->epochs, .batch = t->s.batch, .batches = t->batches,
-        .loss = t->s.loss_sum / t->s.batch, .accuracy = (double)t->s.hits / (double)t->s.seen, .rate = rate,
+        .loss = tl_loop_loss(t), .accuracy = t->task->count ? (double)t->s.hits / (double)t->s.seen : -1, .rate = rate,
         .pictures_per_second = done * pictures(t) / spent, .eta = left * spent / done });
 }
 
-static tl_status diverged(const trainer *t, const char *what, double rate)
+static tl_status diverged(const tl_loop *t, const char *what, double rate)
 {
     return tl_fail(TL_EDIVERGED, "the %s no longer a number in epoch %d after %d batches (learning rate %g). The rate is too high for this network and "
                    "data: try a tenth of it, or a longer soft_start. Checkpoints of earlier epochs, if any, are in '%s'",
                    what, t->s.epoch + 1, t->s.batch, rate, t->files.dir);
 }
 
-static tl_status step(trainer *t, const tl_batch *b, double *rate)
+static tl_status step(tl_loop *t, const tl_batch *b, double *rate)
 {
     const tl_recipe *r = &t->c->recipe;
     *rate = tl_schedulers[r->schedule.kind]->rate(&r->schedule, t->s.step, (long)t->c->epochs * t->batches);
-    TL_TRY(fill(t, b));
+    TL_TRY(tl_loop_fill(t, b, t->plan));
+    weigh_classes(t);
     if (t->distill) TL_TRY(tl_distill_targets(t->distill, t->plan, t->c->model->image));
     t->plan->seed = tl_rng_at(t->c->seed, (uint64_t)t->s.step, (uint64_t)tl_dist_rank(t->c->dist), 1).s;
     TL_TRY(tl_plan_forward(t->plan));
@@ -215,10 +195,11 @@ static tl_status step(trainer *t, const tl_batch *b, double *rate)
     return TL_OK;
 }
 
-/* Save, with the averaged weights in the model where there are any. */
-static tl_status save(trainer *t)
+/* With the averaged weights in the model where there are any. */
+tl_status tl_loop_save(tl_loop *t)
 {
-    if (!first(t)) return TL_OK;
+    if (!t->s.batch) t->saved = t->s.epoch;
+    if (!tl_loop_first(t)) return TL_OK;
     tl_weights_swap(&t->weights);
     tl_status s = tl_checkpoint_save(&t->files, t->c->model, &t->s, &t->weights);
     tl_weights_swap(&t->weights);
@@ -226,17 +207,18 @@ static tl_status save(trainer *t)
 }
 
 /* Alone, at once; else all after the same step. */
-static bool stopping(const trainer *t) { return t->c->dist ? t->stopping : tl_stopping(&t->c->listener); }
+static bool stopping(const tl_loop *t) { return t->c->dist ? t->stopping : tl_stopping(&t->c->listener); }
 
-static tl_status stop(trainer *t)
+static tl_status stop(tl_loop *t)
 {
-    if (t->s.batch || !t->s.epoch) TL_TRY(save(t)); /* the end of an epoch is saved already */
+    if (t->task->gather) TL_TRY(t->task->gather(t, false));
+    if (t->s.batch || t->saved != t->s.epoch) TL_TRY(tl_loop_save(t));
     tl_dist_agree(t->c->dist);
     return tl_fail(TL_ESTOPPED, "stopped in epoch %d after %d of %d batches; everything is saved. The same command with --resume goes on from here",
                    t->s.epoch + 1, t->s.batch, t->batches);
 }
 
-static tl_status train_epoch(trainer *t, double *rate)
+static tl_status train_epoch(tl_loop *t, double *rate)
 {
     const tl_batch *b;
     double start = tl_now() - t->s.seconds;
@@ -253,59 +235,34 @@ static tl_status train_epoch(trainer *t, double *rate)
 
 /* ---- After an epoch ---- */
 
-static tl_status validate(trainer *t, tl_confusion *m)
+/* Figures into all the records. v NULL: names alone, to begin with. */
+static tl_status record(tl_loop *t, const tl_validation *v, double rate)
 {
-    TL_TRY(tl_confusion_init(t->a, t->c->val->classes.n, 1, m));
-    TL_TRY(tl_evaluate(t->eval, &t->trunk, t->c->model, t->c->val, t->load_val, m, NULL, NULL));
-    TL_TRY(tl_share_confusion(t->a, t->c->dist, m));
-    TL_CHECK(m->n, TL_EDATA, "no validation picture could be read");
-    t->last_acc = tl_confusion_accuracy(m);
-    return TL_OK;
-}
-
-static void warn_of_collapse(const trainer *t, const tl_confusion *m)
-{
-    const int k = tl_confusion_collapsed(m);
-    if (k >= 0)
-        tl_say(&t->c->listener, "warning: every validation picture is taken for '%s'. The network has collapsed to one class; the usual cause is a learning "
-            "rate too high for so few pictures: try a tenth of it, or leave optimizer and lr_config out of the spec\n",
-            ((const char *const *)t->c->val->classes.at)[k]);
-}
-
-static tl_status record(trainer *t, const tl_confusion *m, double rate)
-{
-    if (!first(t)) return TL_OK;
-    double loss = t->s.batch ? t->s.loss_sum / t->s.batch : (double)NAN, acc = t->s.seen ? (double)t->s.hits / (double)t->s.seen : (double)NAN;
-    double val_loss = m->loss / (double)m->n, wall = (double)time(NULL);
-    int epoch = t->s.epoch;
-    const struct { const char *tag; double value; } point[] = { { "loss", loss }, { "acc", acc }, { "lr", rate }, { "val_loss", val_loss }, { "val_acc", t->last_acc } };
-    for (int i = 0; i < TL_LEN(point); i++)
-        if (isfinite(point[i].value)) TL_TRY(tl_events_scalar(t->events, point[i].tag, epoch, point[i].value, wall));
-    TL_TRY(tl_traincsv_add(t->csv, &(tl_traincsv_row){ epoch, acc, loss, rate, t->last_acc, val_loss }));
-    tl_pair kpi[] = { { "val_acc", (float)t->last_acc }, { "val_loss", (float)val_loss } };
-    return tl_statusjson_add(t->status, &(tl_run_event){ .state = TL_RUN_RUNNING, .message = "epoch done", .kpi = { TL_LEN(kpi), kpi },
+    tl_figure *f = tl_new(t->a, tl_figure, TL_FIGURES);
+    tl_pair *kpi = tl_new(t->a, tl_pair, TL_FIGURES);
+    int results = 0, epoch = t->s.epoch, nkpi = 0;
+    TL_NEW(f && kpi ? f : NULL);
+    const int n = t->task->figures(t, v, rate, f, &results);
+    if (!v) return tl_traincsv_begin(t->csv, f, n, epoch);
+    const double wall = (double)time(NULL);
+    for (int i = 0; i < n; i++) {
+        if (isfinite(f[i].value)) TL_TRY(tl_events_scalar(t->events, f[i].name, epoch, f[i].value, wall));
+        if (i >= results && isfinite(f[i].value)) kpi[nkpi++] = (tl_pair){ f[i].name, (float)f[i].value };
+    }
+    TL_TRY(tl_traincsv_add(t->csv, epoch, f, n));
+    return tl_statusjson_add(t->status, &(tl_run_event){ .state = TL_RUN_RUNNING, .message = "epoch done", .kpi = { nkpi, kpi },
         .epoch = epoch + 1, .max_epoch = t->c->epochs, .time_per_epoch = t->s.seconds, .eta = t->s.seconds * (t->c->epochs - epoch - 1) });
 }
 
-static tl_status tell_unreadable(trainer *t)
+static tl_status tell_unreadable(tl_loop *t)
 {
     const tl_loader *both[] = { t->load, t->load_val };
-    if (!first(t) || tl_loader_bad(t->load).n + tl_loader_bad(t->load_val).n == t->unreadable) return TL_OK;
+    if (!tl_loop_first(t) || tl_loader_bad(t->load).n + tl_loader_bad(t->load_val).n == t->unreadable) return TL_OK;
     return tl_unreadable_report(t->a, both, TL_LEN(both), t->c->results, &t->c->listener, &t->unreadable);
 }
 
-/* Is this epoch the best so far? What counts is how many pictures are right, then the loss. With a teacher the student comes
- * nearer to it from epoch to epoch; there a picture more or less is luck, and the loss says it better. */
-static bool better(const trainer *t, double loss)
-{
-    const tl_train_state *s = &t->s;
-    if (s->best_epoch < 0) return true;
-    if (t->distill) return loss < s->best_loss;
-    return t->last_acc > s->best_acc || (t->last_acc == s->best_acc && loss < s->best_loss);
-}
-
 /* Processors of different kinds may have come to differ in a last bit, which would grow. */
-static tl_status keep_equal(trainer *t)
+static tl_status keep_equal(tl_loop *t)
 {
     bool same;
     TL_TRY(tl_same_weights(t->a, t->c->dist, t->c->model->g, &same));
@@ -314,71 +271,65 @@ static tl_status keep_equal(trainer *t)
     return tl_share_weights(t->c->dist, t->c->model->g, &t->weights);
 }
 
-static tl_status end_epoch(trainer *t, double rate)
+/* Counting from 1. */
+static bool due(int epoch, int first, int every) { return epoch >= first && (epoch - first) % (every > 1 ? every : 1) == 0; }
+
+static tl_status validate(tl_loop *t, tl_validation *v)
 {
-    tl_confusion m;
-    TL_TRY(keep_equal(t));
+    const tl_trainer_conf *c = t->c;
+    const int epoch = t->s.epoch + 1;
+    *v = (tl_validation){ .loss = (double)NAN, .score = (double)NAN };
+    if (!c->val || !(due(epoch, c->first_validation, c->validate_every) || epoch == c->epochs)) return TL_OK;
     tl_weights_swap(&t->weights); /* validate what will be saved */
-    tl_status s = validate(t, &m);
+    tl_status s = t->task->validate(t, v);
     tl_weights_swap(&t->weights);
     TL_TRY(s);
+    v->done = true;
+    t->last_score = v->score;
+    return isfinite(v->loss) ? TL_OK : diverged(t, "validation loss is", 0);
+}
+
+/* The checkpoint of an epoch that is no longer the best, if it was made for that alone. */
+static tl_status forget(tl_loop *t, int epoch)
+{
+    const bool wanted = epoch < 0 || t->c->save_every <= 1 || epoch % t->c->save_every == 0;
+    return wanted ? TL_OK : tl_checkpoint_drop(&t->files, epoch);
+}
+
+static tl_status note_best(tl_loop *t, const tl_validation *v)
+{
+    const int was = t->s.best_epoch;
+    t->s.best_epoch = t->s.epoch;
+    t->s.best_acc = v->score;
+    t->s.best_loss = v->loss;
+    TL_TRY(tl_loop_save(t));
+    if (!tl_loop_first(t)) return TL_OK;
+    TL_TRY(tl_checkpoint_mark_best(&t->files, t->s.epoch));
+    return forget(t, was);
+}
+
+static tl_status end_epoch(tl_loop *t, double rate)
+{
+    tl_validation v;
+    TL_TRY(keep_equal(t));
+    if (t->task->gather) TL_TRY(t->task->gather(t, true));
+    TL_TRY(validate(t, &v));
     TL_TRY(tell_unreadable(t));
-    double loss = m.loss / (double)m.n;
-    if (!isfinite(loss)) return diverged(t, "validation loss is", rate);
-    bool best = better(t, loss);
-    TL_TRY(record(t, &m, rate));
-    tl_say(&t->c->listener, "epoch %d/%d: loss %.4f acc %.4f val_loss %.4f val_acc %.4f lr %.3g%s\n", t->s.epoch + 1, t->c->epochs,
-        t->s.loss_sum / t->s.batch, (double)t->s.hits / (double)t->s.seen, loss, t->last_acc, rate, best ? " (best so far)" : "");
-    warn_of_collapse(t, &m);
+    const bool best = v.done && (t->s.best_epoch < 0 || t->task->better(t, &v));
+    if (tl_loop_first(t)) TL_TRY(record(t, &v, rate));
+    TL_TRY(t->task->tell(t, &v, rate, best));
     t->s.epoch++;
     t->s.batch = 0;
     t->s.loss_sum = t->s.seconds = 0;
     t->s.hits = t->s.seen = 0;
-    if (best) { t->s.best_epoch = t->s.epoch; t->s.best_acc = t->last_acc; t->s.best_loss = loss; }
-    TL_TRY(save(t));
-    return best && first(t) ? tl_checkpoint_mark_best(&t->files, t->s.epoch) : TL_OK;
-}
-
-/* ---- Epoch 0 ---- */
-
-/* Before there are loaders and plans, because it decides how pictures are cut and where averages start. */
-static tl_status fit_head(trainer *t)
-{
-    const tl_trainer_conf *c = t->c;
-    const tl_node *d = &c->model->g->node[c->model->raw.i];
-    for (int k = 0; k < TL_MAX_PARAM; k++) {
-        size_t bytes = tl_dims_count(d->p[k].dims) * sizeof(float);
-        if (!bytes) continue;
-        TL_NEW(t->before[k] = tl_alloc(t->a, bytes));
-        memcpy(t->before[k], d->p[k].w, bytes);
-    }
-    return tl_head_fit(c->model, c->train, c->val, &c->loader, c->class_weight, c->seed, c->choose_crop, &c->listener);
-}
-
-/* The fitted head is the first candidate, or, when only compared with, undone. */
-static tl_status judge_head(trainer *t)
-{
-    const tl_trainer_conf *c = t->c;
-    tl_node *d = &c->model->g->node[c->model->raw.i];
-    tl_confusion m;
-    TL_TRY(validate(t, &m));
-    t->s.frozen_acc = t->last_acc;
-    tl_say(&c->listener, "frozen trunk with a trained head: val_loss %.4f val_acc %.4f%s\n", m.loss / (double)m.n, t->last_acc,
-           c->head_first ? "" : " (for comparison)");
-    for (int k = 0; !c->head_first && k < TL_MAX_PARAM; k++)
-        if (t->before[k]) memcpy(d->p[k].w, t->before[k], tl_dims_count(d->p[k].dims) * sizeof(float));
-    if (!c->head_first) return TL_OK;
-    t->s.best_epoch = 0;
-    t->s.best_acc = t->last_acc;
-    t->s.best_loss = m.loss / (double)m.n;
-    TL_TRY(save(t));
-    return first(t) ? tl_checkpoint_mark_best(&t->files, 0) : TL_OK;
+    if (best) return note_best(t, &v);
+    return due(t->s.epoch, 0, t->c->save_every) || t->s.epoch == t->c->epochs ? tl_loop_save(t) : TL_OK;
 }
 
 /* ---- All of it ---- */
 
 /* What process 0 found in the folder, or fitted, for all. */
-static tl_status share_beginning(trainer *t, bool *resumed, bool *head)
+static tl_status share_beginning(tl_loop *t, bool *resumed, bool *head)
 {
     tl_dist *d = t->c->dist;
     struct { tl_train_state s; bool resumed, head, crop; } all = { t->s, *resumed, *head, t->c->model->center_crop };
@@ -391,7 +342,7 @@ static tl_status share_beginning(trainer *t, bool *resumed, bool *head)
 }
 
 /* A batch may have been larger or smaller when the training was interrupted: the same pictures are done. */
-static void settle_position(trainer *t)
+static void settle_position(tl_loop *t)
 {
     tl_train_state *s = &t->s;
     int before = s->batch;
@@ -407,31 +358,31 @@ static void settle_position(trainer *t)
 }
 
 /* Process 0 alone: where the training begins. */
-static tl_status find_beginning(trainer *t, tl_checkpoint *k, bool *head)
+static tl_status find_beginning(tl_loop *t, tl_checkpoint *k, bool *head)
 {
     TL_TRY(find_checkpoint(t, k));
-    *head = !k->model && (t->c->head_first || (t->c->compare && tl_trains_more(t->c->model))) && tl_head_fits(t->c->model);
-    return *head ? fit_head(t) : TL_OK;
+    *head = false;
+    return t->task->prepare ? t->task->prepare(t, k->model != NULL, head) : TL_OK;
 }
 
 /* Process 0 alone: what needs the plans, and the first lines of the records. */
-static tl_status restore(trainer *t, const tl_checkpoint *k)
+static tl_status restore(tl_loop *t, const tl_checkpoint *k)
 {
     if (k->model) {
         TL_TRY(tl_checkpoint_restore(k, &t->weights));
         tl_weights_swap(&t->weights); /* the model holds averages, the arrays the raw weights */
         if (t->s.best_epoch >= 0) TL_TRY(tl_checkpoint_mark_best(&t->files, t->s.best_epoch)); /* a crash may have come before */
     }
-    TL_TRY(tl_traincsv_begin(t->csv, t->s.epoch));
+    TL_TRY(record(t, NULL, 0));
     return tl_statusjson_add(t->status, &(tl_run_event){ .state = TL_RUN_STARTED, .message = k->model ? "training resumed" : "training started" });
 }
 
-static tl_status begin(trainer *t)
+static tl_status begin(tl_loop *t)
 {
     tl_checkpoint k = { 0 };
     bool head = false, resumed;
     TL_TRY(open_outputs(t));
-    if (first(t)) TL_TRY(find_beginning(t, &k, &head));
+    if (tl_loop_first(t)) TL_TRY(find_beginning(t, &k, &head));
     resumed = k.model != NULL;
     TL_TRY(share_beginning(t, &resumed, &head));
     TL_TRY(make_trunk(t));
@@ -439,28 +390,27 @@ static tl_status begin(trainer *t)
     TL_TRY(make_loaders(t));
     settle_position(t);
     TL_TRY(make_plans(t));
-    if (first(t)) TL_TRY(restore(t, &k));
+    if (tl_loop_first(t)) TL_TRY(restore(t, &k));
     if (resumed) TL_TRY(tl_share_weights(t->c->dist, t->c->model->g, &t->weights));
+    if (t->task->begin) TL_TRY(t->task->begin(t));
     if (!head) return TL_OK;
-    TL_TRY(judge_head(t));
+    TL_TRY(t->task->judge(t));
     return tl_share_weights(t->c->dist, t->c->model->g, NULL);
 }
 
-static tl_status finish(trainer *t, tl_train_result *out)
+static tl_status finish(tl_loop *t, tl_train_result *out)
 {
-    TL_CHECK(t->s.best_epoch >= 0, TL_ESPEC, "n_epochs is 0, and there is no head to fit: that takes a pretrained_model_path, neither optimizer nor lr_config, "
+    const int told = t->c->val ? t->s.best_epoch : t->s.epoch;
+    TL_CHECK(told >= 0, TL_ESPEC, "n_epochs is 0, and there is no head to fit: that takes a pretrained_model_path, neither optimizer nor lr_config, "
              "and a network that ends in one dense layer");
-    *out = (tl_train_result){ t->s.best_epoch, t->s.best_acc, t->s.best_loss, t->last_acc, t->s.frozen_acc, NULL };
-    TL_NEW(out->best_path = tl_checkpoint_path(t->a, &t->files, t->s.best_epoch, t->c->key && t->c->key[0] ? ".tlt" : ".onnx"));
-    if (t->s.frozen_acc > t->s.best_acc && !t->distill)
-        tl_say(&t->c->listener, "warning: the best epoch reaches %.4f on the validation pictures, a trained head on the frozen trunk %.4f. Training the whole network did harm; "
-            "the usual cause is a learning rate too high for so few pictures: leave optimizer and lr_config out of the spec, or freeze_blocks\n",
-            t->s.best_acc, t->s.frozen_acc);
-    if (!first(t)) return TL_OK;
-    return tl_statusjson_add(t->status, &(tl_run_event){ .state = TL_RUN_SUCCESS, .message = "Training finished successfully." });
+    *out = (tl_train_result){ told, t->s.best_acc, t->s.best_loss, t->last_score, t->s.frozen_acc, NULL };
+    TL_NEW(out->best_path = tl_checkpoint_path(t->a, &t->files, told, t->c->key && t->c->key[0] ? ".tlt" : ".onnx"));
+    if (!tl_loop_first(t)) return TL_OK;
+    if (t->task->finish) TL_TRY(t->task->finish(t, out));
+    return tl_statusjson_add(t->status, &(tl_run_event){ .state = TL_RUN_SUCCESS, .message = t->task->success });
 }
 
-static tl_status run(trainer *t, tl_train_result *out)
+static tl_status run(tl_loop *t, tl_train_result *out)
 {
     double rate = 0;
     TL_TRY(begin(t));
@@ -474,9 +424,16 @@ static tl_status run(trainer *t, tl_train_result *out)
     return finish(t, out);
 }
 
+static const tl_task *task_of(const tl_model *m)
+{
+    int i = 0;
+    while (strcmp(tl_tasks[i]->head, m->head->name)) i++;
+    return tl_tasks[i];
+}
+
 tl_status tl_train_plan(tl_arena *a, const tl_trainer_conf *c, tl_plan **out)
 {
-    trainer t = { .c = c, .a = a };
+    tl_loop t = { .c = c, .a = a, .task = task_of(c->model) };
     TL_TRY(make_trunk(&t));
     TL_TRY(plan_step(&t));
     *out = t.plan;
@@ -485,10 +442,10 @@ tl_status tl_train_plan(tl_arena *a, const tl_trainer_conf *c, tl_plan **out)
 
 tl_status tl_train(tl_arena *a, const tl_trainer_conf *c, tl_train_result *out)
 {
-    trainer t = { .c = c, .a = a, .s = { .best_epoch = -1, .frozen_acc = -1 } };
+    tl_loop t = { .c = c, .a = a, .task = task_of(c->model), .saved = -1, .s = { .best_epoch = -1, .frozen_acc = -1 } };
     tl_status s = run(&t, out);
     if (t.trunk.rows) tl_rows_leave(t.trunk.rows, !s);
-    if (s && t.status && first(&t)) {
+    if (s && t.status && tl_loop_first(&t)) {
         const char *why = tl_strdup(a, tl_errmsg());
         if (s == TL_EDATA && t.load && t.load_val) (void)tell_unreadable(&t);
         (void)tl_statusjson_add(t.status, &(tl_run_event){ .state = TL_RUN_FAILURE, .message = why });

@@ -15,10 +15,12 @@ tl_status tl_distill_targets(tl_distill *d, const tl_plan *student, tl_val image
 typedef struct {
     tl_model         *model;
     const tl_model   *teacher;       /* NULL: labels are all there is */
-    const tl_dataset *train, *val;
+    const tl_dataset *train, *val;   /* val NULL: there is nothing to validate with (not for classification) */
     tl_loader_conf    loader;        /* of the training pictures; validation takes them without random changes */
     tl_recipe         recipe;
     int               epochs;
+    int               validate_every, first_validation, save_every; /* epochs; 0: each. The last one is validated and saved anyhow, the best of
+                                      * those validated is kept */
     const float      *class_weight;  /* per class, NULL: all 1 */
     bool              head_first;    /* fit the head on the frozen trunk, as epoch 0, when the network allows it */
     bool              compare;       /* measure what a head on the frozen trunk reaches, to say if training does worse */

@@ -17,7 +17,7 @@ tl_status tl_front_new(tl_arena *a, const tl_model *m, tl_val cut, int batch, tl
 {
     tl_graph part = *m->g, *folded;
     part.n = cut.i + 1;
-    part.output = cut.i;
+    tl_graph_give(&part, cut);
     TL_TRY(tl_fold(&part, a, &folded));
     out->g = folded;
     out->in.i = tl_graph_find(folded, m->g->node[m->image.i].name);
@@ -65,7 +65,7 @@ static int handed_over(const tl_graph *g, int end)
 static double macs_up_to(const tl_graph *g, int i)
 {
     tl_graph part = *g;
-    part.output = i;
+    tl_graph_give(&part, (tl_val){ i });
     return tl_graph_macs(&part);
 }
 

@@ -2,6 +2,7 @@
  *
  * Each function works in a scratch arena of its own, which also owns what jansson makes. */
 #include "statusjson.h"
+#include "text.h"
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
@@ -154,15 +155,29 @@ tl_status tl_classmap_read(tl_arena *a, const char *path, tl_list *classes)
 
 /* ---- training.csv ------------------------------------------------------------------------------ */
 
-#define HEADER "epoch,acc,loss,lr,val_acc,val_loss\n"
-
-static tl_status rewrite(tl_arena *a, const char *path, int epoch)
+/* A comma inside a name (of a class, say) would be taken for the end of a column. */
+static tl_status header_of(tl_arena *a, const tl_figure *column, int n, const char **out)
 {
-    tl_bytes old = { (const uint8_t *)HEADER, strlen(HEADER) };
+    tl_text t = tl_text_new(a);
+    tl_textf(&t, "epoch");
+    for (int i = 0; i < n; i++) {
+        tl_textf(&t, ",");
+        for (const char *c = column[i].name; *c; c++) tl_textf(&t, "%c", strchr(",\"\n\r", *c) ? '_' : *c);
+    }
+    tl_textf(&t, "\n");
+    *out = tl_text_end(&t);
+    return *out ? TL_OK : TL_ENOMEM;
+}
+
+static tl_status rewrite(tl_arena *a, const char *path, const tl_figure *column, int n, int epoch)
+{
+    const char *header;
+    TL_TRY(header_of(a, column, n, &header));
+    tl_bytes old = { (const uint8_t *)header, strlen(header) };
     if (epoch && tl_file_exists(path)) TL_TRY(tl_file_read(a, path, MAX_FILE, &old));
     const char *line = (const char *)old.p, *next;
-    TL_CHECK(!strncmp(line, HEADER, strlen(HEADER)), TL_EFORMAT,
-             "'%s' does not have the columns %.*s; move it away to go on", path, (int)strlen(HEADER) - 1, HEADER);
+    TL_CHECK(!strncmp(line, header, strlen(header)), TL_EFORMAT,
+             "'%s' does not have the columns %.*s; move it away to go on", path, (int)strlen(header) - 1, header);
     char *kept = tl_alloc_raw(a, old.n), *end = kept, *digits;
     TL_NEW(kept);
     for (; (next = strchr(line, '\n')); line = next) {
@@ -173,14 +188,25 @@ static tl_status rewrite(tl_arena *a, const char *path, int epoch)
     return tl_file_write(path, kept, (size_t)(end - kept));
 }
 
-tl_status tl_traincsv_begin(const char *path, int epoch) { IN_SCRATCH(rewrite(scratch, path, epoch)); }
+tl_status tl_traincsv_begin(const char *path, const tl_figure *column, int n, int epoch)
+{
+    IN_SCRATCH(rewrite(scratch, path, column, n, epoch));
+}
 
 static double plain(double v) { return isnan(v) ? (double)NAN : v; } /* without a sign, which printf would show */
 
-tl_status tl_traincsv_add(const char *path, const tl_traincsv_row *r)
+static tl_status add_row(tl_arena *a, const char *path, int epoch, const tl_figure *value, int n)
 {
-    char line[160];
-    snprintf(line, sizeof line, "%d,%.9g,%.9g,%.9g,%.9g,%.9g\n", r->epoch, plain(r->acc), plain(r->loss),
-             plain(r->lr), plain(r->val_acc), plain(r->val_loss));
+    tl_text t = tl_text_new(a);
+    tl_textf(&t, "%d", epoch);
+    for (int i = 0; i < n; i++) tl_textf(&t, ",%.9g", plain(value[i].value));
+    tl_textf(&t, "\n");
+    const char *line = tl_text_end(&t);
+    TL_NEW(line);
     return tl_file_append(path, line);
+}
+
+tl_status tl_traincsv_add(const char *path, int epoch, const tl_figure *value, int n)
+{
+    IN_SCRATCH(add_row(scratch, path, epoch, value, n));
 }

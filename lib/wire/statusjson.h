@@ -24,9 +24,9 @@ tl_status tl_classmap_write(const char *path, const tl_list *classes);
 tl_status tl_classmap_read(tl_arena *a, const char *path, tl_list *classes);
 
 /* ---- training.csv: a row per epoch, in the columns of Keras' CSVLogger -------------------------- */
-typedef struct { int epoch; double acc, loss, lr, val_acc, val_loss; } tl_traincsv_row; /* NaN: "nan" */
+typedef struct { const char *name; double value; } tl_figure; /* NaN: "nan" */
 /* Begin training at this epoch (the first is 0): rows of earlier epochs stay, later ones and what a
- * crash tore go. The file is replaced whole or not at all. */
-tl_status tl_traincsv_begin(const char *path, int epoch);
-tl_status tl_traincsv_add(const char *path, const tl_traincsv_row *row);
+ * crash tore go. The columns are "epoch" and the names of n figures. The file is replaced whole or not at all. */
+tl_status tl_traincsv_begin(const char *path, const tl_figure *column, int n, int epoch);
+tl_status tl_traincsv_add(const char *path, int epoch, const tl_figure *value, int n);
 #endif

@@ -1,7 +1,7 @@
 /* mobilenet_v1.c - Howard et al. 2017, "MobileNets". SPDX-License-Identifier: MIT
  *
- * Thirteen blocks of a depthwise 3x3 and a pointwise 1x1 convolution; stride 32. Frozen block 0 is conv1,
- * i is block i. */
+ * Thirteen blocks of a depthwise 3x3 and a pointwise 1x1 convolution; stride 32. DetectNet_v2 has the first eleven, of stride
+ * 16. Frozen block 0 is conv1, i is block i. */
 #include "net.h"
 
 static void build(tl_graph *g, tl_val x, const tl_backbone *self, const tl_backbone_conf *c, tl_pyramid *out)
@@ -18,6 +18,10 @@ static void build(tl_graph *g, tl_val x, const tl_backbone *self, const tl_backb
     x = tl_activate(g, x, "conv_block_relu", c->act);
     for (int i = 1; i <= TL_LEN(row); i++) {
         int in = tl_channels(g, x), stride = row[i - 1].stride;
+        if (stride == 2 && level == 4 && c->stride16) {
+            if (!c->whole) break;
+            stride = 1;
+        }
         g->block = i;
         if (stride == 2) out->at[level++] = x;
         x = tl_conv_bn(g, x, c, tl_name(g, "conv_dw_%d", i), tl_name(g, "conv_dw_%d_bn", i),

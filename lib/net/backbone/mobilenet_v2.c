@@ -1,8 +1,8 @@
 /* mobilenet_v2.c - Sandler et al. 2018, "Inverted Residuals and Linear Bottlenecks". SPDX-License-Identifier: MIT
  *
  * Seventeen blocks: expand 1x1, depthwise 3x3, project 1x1 without activation; stride 32. The last map of a
- * stride is the expansion in the block that halves it: what the original's detectors read. Frozen block 0 is conv1,
- * b + 1 is block b, 18 is the last convolution. */
+ * stride is the expansion in the block that halves it: what the original's detectors read. DetectNet_v2 has the blocks up
+ * to the twelfth, of stride 16. Frozen block 0 is conv1, b + 1 is block b, 18 is the last convolution. */
 #include "net.h"
 
 /* The nearest multiple of 8, but at least 8, and never more than 10 % below. */
@@ -38,32 +38,37 @@ static tl_val block(tl_graph *g, tl_val x, const tl_backbone_conf *c, int b, int
     return OP(g, tl_name(g, "%s_add", at), add, IN(x, y), 0);
 }
 
+/* The last rows are those beyond stride 16. */
+static const struct { int expand, out, n, stride; } row[] = {
+    { 1, 16, 1, 1 }, { 6, 24, 2, 2 },  { 6, 32, 3, 2 },  { 6, 64, 4, 2 },
+    { 6, 96, 3, 1 }, { 6, 160, 3, 2 }, { 6, 320, 1, 1 },
+};
+enum { ROWS = TL_LEN(row), ROWS_16 = 5 };
+
 static void build(tl_graph *g, tl_val x, const tl_backbone *self, const tl_backbone_conf *conf, tl_pyramid *out)
 {
-    static const struct { int expand, out, n, stride; } row[] = {
-        { 1, 16, 1, 1 }, { 6, 24, 2, 2 },  { 6, 32, 3, 2 },  { 6, 64, 4, 2 },
-        { 6, 96, 3, 1 }, { 6, 160, 3, 2 }, { 6, 320, 1, 1 },
-    };
     tl_backbone_conf own = *conf;
     const tl_backbone_conf *c = &own;
     float alpha = conf->alpha > 0 ? conf->alpha : 1;
-    int b = 0, level = 1;
+    int b = 0, level = 1, rows = conf->stride16 && !conf->whole ? ROWS_16 : ROWS;
     (void)self;
     if (!(own.bn_momentum > 0)) own.bn_momentum = 0.999f;
     g->block = 0;
     x = tl_conv_bn(g, x, c, "conv1", "bn_conv1", (tl_conv_spec){ divisible(32 * alpha), 3, 2, 1 });
     x = tl_activate(g, x, "re_lu_0", c->act);
-    for (int r = 0; r < TL_LEN(row); r++)
+    for (int r = 0; r < rows; r++)
         for (int i = 0; i < row[r].n; i++) {
-            int stride = i ? 1 : row[r].stride;
+            int stride = i || (conf->stride16 && r >= ROWS_16) ? 1 : row[r].stride;
             tl_val wide;
             x = block(g, x, c, b++, row[r].expand, divisible((float)(int)((float)row[r].out * alpha)), stride, &wide);
             if (stride == 2) out->at[level++] = wide;
         }
     g->block = 18;
-    x = tl_conv_bn(g, x, c, "conv_1", "conv_1_bn",
-                   (tl_conv_spec){ alpha > 1 ? divisible(1280 * alpha) : 1280, 1, 1, 1 });
-    out->at[level] = tl_activate(g, x, "re_lu_head", c->act);
+    if (rows == ROWS) {
+        x = tl_conv_bn(g, x, c, "conv_1", "conv_1_bn", (tl_conv_spec){ alpha > 1 ? divisible(1280 * alpha) : 1280, 1, 1, 1 });
+        x = tl_activate(g, x, "re_lu_head", c->act);
+    }
+    out->at[level] = x;
     g->block = -1;
     out->lo = 1;
     out->hi = level;

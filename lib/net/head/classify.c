@@ -12,10 +12,13 @@ static tl_val build(tl_graph *g, const tl_pyramid *p, const tl_backbone *b, cons
 
 static tl_val answer(tl_graph *g, tl_val raw) { return OP(g, "predictions/Softmax", softmax, IN(raw), 0); }
 
-static tl_val loss(tl_graph *g, tl_val raw, tl_val *target)
+static tl_val loss(tl_graph *g, tl_val raw, tl_vals *target)
 {
-    *target = OP(g, "target", input, NO_INPUT, .c = tl_channels(g, raw));
-    return OP(g, "loss", softmax_ce, IN(raw, *target), 0);
+    *target = (tl_vals){ 1, { OP(g, "target", input, NO_INPUT, .c = tl_channels(g, raw)) } };
+    return OP(g, "loss", softmax_ce, IN(raw, target->at[0]), 0);
 }
 
-const tl_head tl_head_classify[] = { { "classification", "one label for a picture", build, answer, loss }, { 0 } };
+const tl_head tl_head_classify[] = {
+    { .name = "classification", .brief = "one label for a picture", .build = build, .answer = answer, .loss = loss },
+    { 0 },
+};

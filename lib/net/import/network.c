@@ -65,6 +65,7 @@ tl_status tl_network_model(tl_graph *g, tl_val last, const tl_norm *norm, const 
     TL_NEW(m);
     *m = (tl_model){ .arena = g->arena,
                      .g = g,
+                     .head = classifier ? tl_head_at(0) : NULL,
                      .answer = last,
                      .raw.i = classifier ? d->x[0] : last.i,
                      .norm = *norm,
@@ -72,7 +73,7 @@ tl_status tl_network_model(tl_graph *g, tl_val last, const tl_norm *norm, const 
                      .mode = mode,
                      .spec = "",
                      .history = "" };
-    g->output = last.i;
+    tl_graph_give(g, last);
     TL_TRY(find_vectors(g));
     for (int i = 0; classifier && i < d->s.c; i++) {
         const char **name = tl_add(g->arena, &m->classes, const char *);

@@ -20,7 +20,7 @@ static tl_status complete(tl_model *m)
     if (last->s.h * last->s.w == 1) {
         m->answer = OP(m->g, tl_name(m->g, "%s/Softmax", last->name), softmax, IN(m->raw), 0);
         TL_TRY(m->g->status);
-        m->g->output = m->answer.i;
+        tl_graph_give(m->g, m->answer);
     } else {
         m->classes.n = 0;
     }
