@@ -18,7 +18,7 @@ SECONDS ?= 60
 WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wdouble-promotion \
            -Wstrict-prototypes -Wmissing-prototypes -Werror
 CFLAGS  += $(OPT) -std=c11 -D_GNU_SOURCE $(WARN) $(OPENMP) -MMD -MP -Iinclude
-LDLIBS  += -ldnnl -ljpeg -lpng -lprotobuf-c -lsodium -ljansson -lexpat -lpthread -lm
+LDLIBS  += -ldnnl -ljpeg -lpng -lcairo -lprotobuf-c -lsodium -ljansson -lexpat -lpthread -lm
 LDFLAGS += $(OPENMP)
 B       := build
 ifdef ONEDNN

@@ -91,18 +91,17 @@ static void color_changes_as_drawn(void **state)
 {
     (void)state;
     float m[12], same[12], sum = 0, square = 0;
-    tl_color_rows(0, 1, 1, m);
+    tl_color_rows(&(tl_color_change){ 0, 1, 1, 0.5f, 0 }, m);
     for (int i = 0; i < 12; i++) assert_float_equal(m[i], i == 0 || i == 5 || i == 10, 1e-6f);
-    tl_color_rows(0, 0, 1, m); /* no saturation: luminance everywhere */
+    tl_color_rows(&(tl_color_change){ 0, 0, 1, 0.5f, 0 }, m); /* no saturation: luminance everywhere */
     for (int i = 0; i < 3; i++) assert_float_equal(m[4 * i + 1], 0.587f, 1e-6f);
-    tl_color_rows(20, 1, 1,
-                  m); /* a turn keeps gray, and luminance, nearly: the matrices are rounded */
+    tl_color_rows(&(tl_color_change){ 20, 1, 1, 0.5f, 0 }, m); /* a turn keeps gray, and luminance, nearly: the matrices are rounded */
     for (int i = 0; i < 3; i++) {
         assert_float_equal(m[4 * i] + m[4 * i + 1] + m[4 * i + 2], 1, 0.01f);
         assert_float_equal(0.299f * m[i] + 0.587f * m[4 + i] + 0.114f * m[8 + i],
                            ((float[]){ 0.299f, 0.587f, 0.114f })[i], 0.01f);
     }
-    tl_color_rows(0, 1, 1.1f, m); /* contrast about the middle */
+    tl_color_rows(&(tl_color_change){ 0, 1, 1.1f, 0.5f, 0 }, m); /* contrast about the middle */
     assert_float_equal(m[0] * 0.5f + m[3], 0.5f, 1e-6f);
     assert_float_equal(m[0] * 1.0f + m[3], 1.05f, 1e-6f);
     for (uint64_t i = 0; i < 4000; i++) {
@@ -110,7 +109,7 @@ static void color_changes_as_drawn(void **state)
         tl_color_draw(&r, m);
         r = tl_rng_at(3, 0, i, TL_DRAW_COLOR);
         float degrees = 12.5f * tl_truncated_normal(&r), saturation = tl_uniform_in(&r, 0.8f, 1.2f);
-        tl_color_rows(degrees, saturation, 1 + 0.05f * tl_truncated_normal(&r), same);
+        tl_color_rows(&(tl_color_change){ degrees, saturation, 1 + 0.05f * tl_truncated_normal(&r), 0.5f, 0 }, same);
         assert_memory_equal(m, same, sizeof m);
         sum += degrees / 4000;
         square += degrees * degrees / 4000;

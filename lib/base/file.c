@@ -102,6 +102,36 @@ tl_status tl_file_write(const char *path, const void *bytes, size_t n)
     return s;
 }
 
+struct tl_growing { int fd; bool published; const char *path, *tmp; };
+
+static void end_growing(void *arg)
+{
+    const tl_growing *g = arg;
+    close(g->fd);
+    if (!g->published) unlink(g->tmp);
+}
+
+tl_status tl_growing_new(tl_arena *a, const char *path, tl_growing **out)
+{
+    tl_growing *g = tl_new(a, tl_growing, 1);
+    TL_NEW(g);
+    TL_NEW(g->path = tl_strdup(a, path));
+    TL_NEW(g->tmp = tl_printf(a, "%s.%ld.tmp", path, (long)getpid()));
+    g->fd = refuse() ? -1 : open(g->tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (g->fd < 0) return cannot_write(path, errno);
+    *out = g;
+    return tl_defer(a, end_growing, g);
+}
+
+tl_status tl_growing_add(tl_growing *g, const void *bytes, size_t n) { return tl_write_all(g->fd, g->path, bytes, n); }
+
+tl_status tl_growing_publish(tl_growing *g)
+{
+    TL_TRY(tl_file_publish(g->fd, g->tmp, g->path));
+    g->published = true;
+    return TL_OK;
+}
+
 tl_status tl_file_append(const char *path, const char *text)
 {
     int fd = refuse() ? -1 : open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);

@@ -17,6 +17,12 @@ tl_status tl_file_write(const char *path, const void *bytes, size_t n);
  * disk and tmp, its name so far, becomes path. path is what messages call it; fd stays open. */
 tl_status tl_write_all(int fd, const char *path, const void *bytes, size_t n);
 tl_status tl_file_publish(int fd, const char *tmp, const char *path);
+/* And a file that grows picture by picture: it lies under a temporary name until tl_growing_publish, and is removed when the
+ * arena dies before that. */
+typedef struct tl_growing tl_growing;
+tl_status tl_growing_new(tl_arena *a, const char *path, tl_growing **out);
+tl_status tl_growing_add(tl_growing *g, const void *bytes, size_t n);
+tl_status tl_growing_publish(tl_growing *g);
 tl_status tl_file_append(const char *path, const char *text); /* one write; created when absent */
 
 bool      tl_file_exists(const char *path);

@@ -43,4 +43,21 @@ tl_status tl_image_resize(tl_arena *a, const tl_image *in, tl_crop box, int w, i
 void      tl_image_flip(tl_image *m);       /* left to right, in place */
 /* r,g,b = clip(rows . (r,g,b,1)) on 0..1 values, rounded to nearest; rows are 3 x 4. 3-channel pictures only. */
 void      tl_image_color(tl_image *m, const float rows[12]);
+
+/* A map of the plane that keeps lines straight and parallel: (x, y) becomes (x, y, 1) * m. These are the 3 x 3 matrices of the
+ * original without their last column, which is 0 0 1. In a product the left one acts first. Coordinates are edges: a pixel
+ * goes from x to x + 1, and its middle is at x + 1/2. */
+typedef struct { double m[3][2]; } tl_affine;
+tl_affine tl_affine_times(const tl_affine *a, const tl_affine *b);
+bool      tl_affine_inverse(const tl_affine *a, tl_affine *out); /* false: it has none */
+
+/* How a picture becomes numbers while it is warped, as tl_kernels' warp has it: rows (as above, or NULL), order, mean, rstd. */
+typedef struct { const float *rows; const int *order; const float *mean, *rstd; } tl_finish;
+/* w x h pixels, of which each is read where `back` takes its middle, bilinearly, black outside; into to: h x w x c floats.
+ * As the original does nothing against aliasing: see tl_warp_least. */
+void      tl_image_warp(const tl_image *in, const tl_affine *back, const tl_finish *f, int w, int h, float *to);
+/* How small (as `least` of tl_image_decode) a picture of that size may be decoded before it is warped: no pixel of the result
+ * is enlarged by that. Then it is the smaller picture that is to be read: `back` for it, where `back` is for the picture in full. */
+tl_size   tl_warp_least(const tl_affine *back, tl_size full);
+tl_affine tl_warp_reduced(const tl_affine *back, tl_size full, tl_size decoded);
 #endif

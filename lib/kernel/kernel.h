@@ -46,6 +46,17 @@ typedef struct {
     const tl_sums *sums;/* NULL, or where to put sums over what is stored, in wino_parts parts; near may be NULL (zeros) */
 } tl_wino_end;
 
+/* ---- Warps of pictures ---- */
+/* What all rows of a warped picture share: the picture that is read, c 1 or 3; what becomes of its colors, rows 3 x 4 as
+ * recolor takes them or NULL (with c = 1 it must be); and how they become the network's numbers, as normalize does it. */
+typedef struct {
+    const uint8_t *p;
+    int w, h, c;
+    const float *rows;
+    const int *order;
+    const float *mean, *rstd;
+} tl_warping;
+
 enum { TL_WEIGHT_BITS = 22 }; /* of a resampling weight's fraction: 32, less 8 of a pixel, less 2 for overshoot */
 
 typedef struct tl_kernels {
@@ -155,6 +166,9 @@ typedef struct tl_kernels {
                       float *y);
     /* RGB pixels in place: on values of 0..1 r,g,b = rows . (r,g,b,1), rounded and clipped; rows: 3 x 4. */
     void (*recolor)(uint8_t *p, size_t pixels, const float *rows);
+    /* n pixels (c floats each), read bilinearly at (x + i*dx, y + i*dy), where pixel centers are at whole numbers. Outside of
+     * the picture all is black. Colors are not rounded in between, and clipped to 0..255 if rows are given. */
+    void (*warp)(const tl_warping *w, double x, double y, double dx, double dy, size_t n, float *to);
 } tl_kernels;
 
 /* A convolution that dw and dw_grad compute: one 3x3 kernel per channel, no dilation. */
@@ -171,7 +185,7 @@ static inline bool tl_dw_fits(int k, int stride, int dilation, int groups, int i
     X(maxpool) X(maxpool_grad) X(avgpool) X(avgpool_grad) X(gap) X(gap_grad) \
     X(dw_scratch) X(dw) X(dw_grad) X(pw_parts) X(pw_scratch) X(pw) X(pw_grad) X(dense_grad) \
     X(wino_filter_size) X(wino_filter) X(wino_scratch) X(wino_dw_scratch) X(wino_parts) X(wino) X(wino_dx) X(wino_dw) \
-    X(sgd) X(adam) X(rmsprop) X(weigh) X(normalize) X(recolor)
+    X(sgd) X(adam) X(rmsprop) X(weigh) X(normalize) X(recolor) X(warp)
 
 /* For all plans that this process makes from now on: no kernel that trades digits for speed (Winograd's convolutions). */
 void tl_kernel_exact(bool on);

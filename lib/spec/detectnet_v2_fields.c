@@ -75,7 +75,7 @@ MESSAGE(preprocessing, "AugmentationConfig.Preprocessing", T, "What is done to e
 #define T tl_spatial_augmentation
 static const tl_field spatial_rows[] = {
     SHARE(hflip_probability, 0, "of mirroring left and right"),
-    TL_FX(T, vflip_probability, TL_FLOAT, 0, 0, 1, "of mirroring top and bottom", .flags = TL_NOEFFECT),
+    SHARE(vflip_probability, 0, "of mirroring top and bottom, which the original never does"),
     FLOAT(zoom_min, 1, SMALLEST, 100, "smallest zoom"), FLOAT(zoom_max, 1, SMALLEST, 100, "largest zoom"),
     FLOAT(translate_max_x, 0, 0, MOST_PIXELS, "most that a picture is moved sideways, in pixels"),
     FLOAT(translate_max_y, 0, 0, MOST_PIXELS, "most that a picture is moved up or down, in pixels"),
