@@ -129,7 +129,8 @@ static void features_depend_on_nothing_but_the_picture(void **state)
     enum { ONE = SIZE * SIZE * 3 };
     for (int i = 0; i < TL_LEN(archs); i++) {
         tl_arena *a = tl_arena_new();
-        tl_val target, loss;
+        tl_vals target;
+        tl_val loss;
         tl_model *m = model(a, archs[i], false, &target, &loss);
         tl_front f;
         const float *y;

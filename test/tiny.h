@@ -132,6 +132,7 @@ static inline tl_model *tiny_model(float dropout, uint64_t seed)
     tl_model *m = tl_new(a, tl_model, 1);
     tl_graph *g = tl_graph_new(a);
     *m = (tl_model){ .arena = a,
+                        .head = tl_head_at(0),
                      .g = g,
                      .arch = "tiny",
                      .classes = { CLASSES, (void *)(uintptr_t)class_name },

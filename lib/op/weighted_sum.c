@@ -30,6 +30,6 @@ static tl_status backward(tl_io *io)
 
 const tl_op tl_op_weighted_sum = {
     .name = "weighted_sum", .brief = "sum of numbers with set weights", .min_in = 1, .max_in = 1,
-    .param = { { .name = "weight", .axes = "I", .init = 1, .stat = true } }, .attr_size = sizeof(tl_weighted_sum),
+    .param = { { .name = "weight", .axes = "c", .init = 1, .stat = true } }, .attr_size = sizeof(tl_weighted_sum),
     .shape = shape, .forward = forward, .backward = backward, .flow = tl_flow_fixed,
 };
