@@ -1,6 +1,5 @@
 /* test_deepstream.c - configurations of DeepStream's nvinfer. SPDX-License-Identifier: MIT */
 #include "deepstream.h"
-#include "file.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,28 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <cmocka.h>
-#include "fixture.h"
-
-static char dir[64];
-
-static int begin(void **state)
-{
-    snprintf(dir, sizeof dir, "/tmp/tlc-deepstream-XXXXXX");
-    return !mkdtemp(dir) || set_up(state);
-}
-
-static int end(void **state)
-{
-    (void)!system(tl_printf(a, "rm -r %s", dir));
-    return tear_down(state);
-}
-
-static const char *text_of(const char *name)
-{
-    tl_bytes file;
-    ok(tl_file_read(a, tl_path_join(a, dir, name), 0, &file));
-    return (const char *)file.p;
-}
+#include "folder.h"
 
 static const tl_cells cells = { 960, 544, 60, 34, 2, 35, 0.5f };
 static const char *const names[] = { "car", "road\nsign" };
@@ -37,7 +15,7 @@ static const char *const names[] = { "car", "road\nsign" };
 /* What is written for these two classes. */
 static const char *config(const tl_clustering *c, int channels)
 {
-    ok(tl_deepstream_detectnet(a, tl_path_join(a, dir, "model.onnx"), names, channels, &cells, c));
+    ok(tl_deepstream_detectnet(a, in("model.onnx"), names, channels, &cells, c));
     assert_string_equal(text_of("labels.txt"), "car\nroad sign\n");
     return text_of("nvinfer_config.txt");
 }
@@ -91,14 +69,13 @@ static void other_units(void **state)
     tl_cells g = cells;
     const tl_clustering c[2] = { { .coverage = 0.1f }, { .coverage = 0.1f } };
     g.scale = 30;
-    assert_int_equal(tl_deepstream_detectnet(a, tl_path_join(a, dir, "model.onnx"), names, 3, &g, c), TL_EUNSUP);
+    assert_int_equal(tl_deepstream_detectnet(a, in("model.onnx"), names, 3, &g, c), TL_EUNSUP);
     assert_non_null(strstr(tl_errmsg(), "this model's are 30 and 0.5"));
-    assert_false(tl_file_exists(tl_path_join(a, dir, "nvinfer_config.txt")));
+    assert_false(tl_file_exists(in("nvinfer_config.txt")));
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
 int main(void)
 {
-    const struct CMUnitTest tests[] = { T(dbscan), T(nms_and_gray), T(both), T(other_units) };
+    const struct CMUnitTest tests[] = { IN_FOLDER(dbscan), IN_FOLDER(nms_and_gray), IN_FOLDER(both), IN_FOLDER(other_units) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,6 @@
  *
  * Needs a python3 with onnxruntime and onnx. Skipped without. */
 #include "postprocess.h"
-#include "file.h"
 #include "rng.h"
 #include <math.h>
 #include <setjmp.h>
@@ -13,25 +12,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
-#include "fixture.h"
+#include "folder.h"
 
 #define COV  "output_cov/Sigmoid"
 #define BBOX "output_bbox/BiasAdd"
 enum { PICTURES = 3 };
-
-static char dir[64];
-
-static int begin(void **state)
-{
-    snprintf(dir, sizeof dir, "/tmp/tlc-postprocess-XXXXXX");
-    return !mkdtemp(dir) || set_up(state);
-}
-
-static int end(void **state)
-{
-    (void)!system(tl_printf(a, "rm -r %s", dir));
-    return tear_down(state);
-}
 
 /* A model that is nothing but what a network would put out. */
 static tl_onnx *outputs_only(const tl_cells *g)
@@ -50,7 +35,7 @@ static tl_onnx *outputs_only(const tl_cells *g)
 
 static const char *write_channels_first(const char *name, const float *x, int c, int cells)
 {
-    const char *path = tl_path_join(a, dir, name);
+    const char *path = in(name);
     float *y = tl_new(a, float, PICTURES * c * cells);
     for (int n = 0; n < PICTURES; n++)
         for (int i = 0; i < cells; i++)
@@ -72,7 +57,7 @@ static tl_list runtimes_objects(const tl_onnx *m, const char *cov, const char *b
 {
     tl_bytes file;
     tl_list found = { 0, NULL };
-    const char *model = tl_path_join(a, dir, "model.onnx"), *out = tl_path_join(a, dir, "objects");
+    const char *model = in("model.onnx"), *out = in("objects");
     ok(tl_onnx_pack(a, m, &file));
     ok(tl_file_write(model, file.p, file.n));
     int code = system(tl_printf(a, "python3 tools/postprocess_check.py %s in0=%s in1=%s > %s", model, cov, bbox, out));
@@ -183,11 +168,10 @@ static void no_memory(void **state)
     }
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(all_classes_alike), T(each_class_its_own), T(one_class_and_nothing_found), T(outputs_must_be_there), T(no_memory),
+        IN_FOLDER(all_classes_alike), IN_FOLDER(each_class_its_own), IN_FOLDER(one_class_and_nothing_found), IN_FOLDER(outputs_must_be_there), IN_FOLDER(no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
