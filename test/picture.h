@@ -27,4 +27,14 @@ static inline uint64_t hash_of(const tl_image *m)
 {
     return fnv(FNV, m->p, (size_t)m->w * (size_t)m->h * (size_t)m->c);
 }
+
+/* What the goldens of resizing and warping were made of: bytes of a linear congruential generator. */
+static inline tl_image noise(tl_arena *a, int w, int h, int c)
+{
+    tl_image m;
+    uint32_t s = 1;
+    ok(tl_image_new(a, w, h, c, &m));
+    for (int i = 0; i < w * h * c; i++) m.p[i] = (uint8_t)((s = s * 1664525u + 1013904223u) >> 24);
+    return m;
+}
 #endif

@@ -6,10 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static tl_arena *a;
-static int set_up(void **state) { return (void)state, !(a = tl_arena_new()); }
-static int tear_down(void **state) { return (void)state, tl_arena_free(a), 0; }
+#include "folder.h"
 
 static tl_image flat(int w, int h, int c, int value)
 {
@@ -248,10 +245,8 @@ static void thin_lines_keep_their_color(void **state)
 static void written_whole_or_not_at_all(void **state)
 {
     (void)state;
-    char dir[] = "/tmp/tlc-draw-XXXXXX";
-    assert_non_null(mkdtemp(dir));
     const tl_image m = waves(20, 10, 3), other = flat(5, 5, 1, 3);
-    const char *path = tl_path_join(a, dir, "out.PNG");
+    const char *path = in("out.PNG");
     tl_image back;
     tl_list names;
     ok(tl_image_save(a, &other, path));
@@ -267,8 +262,6 @@ static void written_whole_or_not_at_all(void **state)
     }
     assert_int_equal(back.w, 20);
     assert_memory_equal(back.p, m.p, 20 * 10 * 3);
-    unlink(path);
-    rmdir(dir);
     assert_int_equal(tl_image_save(a, &m, "/nowhere/at/all.jpg"), TL_EIO);
     assert_non_null(strstr(tl_errmsg(), "/nowhere/at/all.jpg"));
     const tl_image wide = flat(65520, 1, 1, 0); /* more than libjpeg can */
@@ -281,7 +274,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(classes_look_different), T(a_box), T(plates_stay_inside), T(plates_make_room), T(as_large_as_the_picture_asks_for),
         T(dark_letters_on_light_plates), T(strange_marks), T(out_of_memory_everywhere), T(what_is_written_is_read),
-        T(thin_lines_keep_their_color), T(written_whole_or_not_at_all),
+        T(thin_lines_keep_their_color), IN_FOLDER(written_whole_or_not_at_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

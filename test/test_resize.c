@@ -5,16 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-/* The input of every case: bytes of a linear congruential generator. */
-static tl_image noise(tl_arena *a, int w, int h, int c)
-{
-    tl_image m;
-    uint32_t s = 1;
-    ok(tl_image_new(a, w, h, c, &m));
-    for (int i = 0; i < w * h * c; i++) m.p[i] = (uint8_t)((s = s * 1664525u + 1013904223u) >> 24);
-    return m;
-}
-
 static void as_pil(void **state)
 {
     (void)state;

@@ -13,30 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
-#include "fixture.h"
-
-static char dir[64];
-
-static int begin(void **state)
-{
-    snprintf(dir, sizeof dir, "/tmp/tlc-results-XXXXXX");
-    return !mkdtemp(dir) || set_up(state);
-}
-
-static int end(void **state)
-{
-    (void)!system(tl_printf(a, "rm -r %s", dir));
-    return tear_down(state);
-}
-
-static const char *in(const char *name) { return tl_path_join(a, dir, name); }
-
-static const char *text_of(const char *name)
-{
-    tl_bytes file;
-    ok(tl_file_read(a, in(name), 0, &file));
-    return (const char *)file.p;
-}
+#include "folder.h"
 
 static const char *const classes[] = { "car", "traffic light" };
 static const tl_detection some[] = {
@@ -313,12 +290,11 @@ static void failing_memory(void **state)
     }
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(kitti_by_hand), T(coco_by_hand), T(nothing_found), T(numbers_that_files_can_hold), T(in_another_locale),
-        T(numbers_of_the_set), T(sets_that_will_not_do), T(pycocotools_agrees), T(read_again), T(failing_writes), T(failing_memory),
+        IN_FOLDER(kitti_by_hand), IN_FOLDER(coco_by_hand), IN_FOLDER(nothing_found), IN_FOLDER(numbers_that_files_can_hold), IN_FOLDER(in_another_locale),
+        IN_FOLDER(numbers_of_the_set), IN_FOLDER(sets_that_will_not_do), IN_FOLDER(pycocotools_agrees), IN_FOLDER(read_again), IN_FOLDER(failing_writes), IN_FOLDER(failing_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,10 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-static tl_arena *a;
-static int set_up(void **state) { return (void)state, !(a = tl_arena_new()); }
-static int tear_down(void **state) { return (void)state, tl_arena_free(a), 0; }
+#include "fixture.h"
 
 static const tl_norm plain = { { 0, 1, 2 }, { 0, 0, 0 }, { 1 / 255.0f, 1 / 255.0f, 1 / 255.0f } };
 static const tl_view_conf unchanged = { .w = 320, .h = 160, .zoom_min = 1, .zoom_max = 1 };

@@ -5,10 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-static tl_arena *a;
-static int set_up(void **state) { return (void)state, !(a = tl_arena_new()); }
-static int tear_down(void **state) { return (void)state, tl_arena_free(a), 0; }
+#include "fixture.h"
 
 static const int same[] = { 0, 1, 2 };
 static const float zeros[3], ones[] = { 1, 1, 1 };
@@ -65,15 +62,6 @@ static void as_the_original(void **state)
 
 /* ---- Another program ---- */
 
-static tl_image noise(int w, int h, int c) /* as tools/make_warp_golden.py */
-{
-    tl_image m;
-    uint32_t s = 1;
-    ok(tl_image_new(a, w, h, c, &m));
-    for (int i = 0; i < w * h * c; i++) m.p[i] = (uint8_t)((s = s * 1664525u + 1013904223u) >> 24);
-    return m;
-}
-
 static void as_pytorch(void **state)
 {
     (void)state;
@@ -83,7 +71,7 @@ static void as_pytorch(void **state)
     assert_non_null(f);
     while (fscanf(f, " case %d %d %d %d %d %lf %lf %lf %lf %lf %lf", &w, &h, &c, &ow, &oh, &m.m[0][0], &m.m[0][1], &m.m[1][0],
                   &m.m[1][1], &m.m[2][0], &m.m[2][1]) == 11) {
-        const tl_image in = noise(w, h, c);
+        const tl_image in = noise(a, w, h, c);
         const float *x = warped(&in, &m, ow, oh);
         for (int i = 0; i < ow * oh * c; i++) {
             double want;
@@ -149,7 +137,7 @@ static void strange_maps(void **state)
     static const double odd[] = { NAN, INFINITY, -INFINITY, 1e300, -1e300, 1e20, 1e-300, 0, 3e9, -3e9, 0.5 };
     for (int c = 1; c <= 3; c += 2)
         for (int size = 1; size < 40; size += 19) {
-            const tl_image m = noise(size, size, c);
+            const tl_image m = noise(a, size, size, c);
             for (int i = 0; i < 6 * TL_LEN(odd) * TL_LEN(odd); i++) {
                 tl_affine map = identity;
                 const int at = i / TL_LEN(odd) / TL_LEN(odd), next = (at + 1) % 6;

@@ -3,7 +3,7 @@
  * Batch norm is folded into the convolutions. The file is written only when what it computes, read
  * back from its own bytes, agrees with the model on sample pictures. */
 #include "api.h"
-#include "text.h"
+#include "deepstream.h"
 #include <math.h>
 #include <string.h>
 
@@ -86,12 +86,9 @@ static tl_status output_name(tl_arena *a, const tl_export_opts *o, const char **
     return *out ? TL_OK : TL_ENOMEM;
 }
 
-/* What DeepStream's nvinfer needs to prepare pictures in the same way: labels.txt and
- * nvinfer_config.txt beside the model. */
+/* What DeepStream's nvinfer needs to prepare pictures in the same way. */
 static tl_status deepstream(tl_arena *a, const tl_model *m, const char *file)
 {
-    const char *slash = strrchr(file, '/'),
-               *dir = slash ? tl_strndup(a, file, (size_t)(slash - file + 1)) : "./";
     tl_shape s = m->g->node[m->image.i].s;
     tl_text labels = tl_text_new(a), conf = tl_text_new(a);
     bool bgr = s.c == 3 && m->norm.order[0] == 2;
@@ -110,12 +107,7 @@ static tl_status deepstream(tl_arena *a, const tl_model *m, const char *file)
                             "export --with-preprocessing is exact\n");
             break;
         }
-    const char *l = tl_text_end(&labels), *c = tl_text_end(&conf);
-    const char *lp = tl_path_join(a, dir, "labels.txt"),
-               *cp = tl_path_join(a, dir, "nvinfer_config.txt");
-    TL_NEW(l && c && lp && cp ? l : NULL);
-    TL_TRY(tl_file_write(lp, l, strlen(l)));
-    return tl_file_write(cp, c, strlen(c));
+    return tl_deepstream_write(a, file, &labels, &conf);
 }
 
 tl_status tl_classification_export(tl_arena *a, const tl_export_opts *o, const tl_listener *l,

@@ -121,7 +121,7 @@ static plate measure(const canvas *v, const char *text)
 static bool is_free(const plate *p, const plate *before, int n)
 {
     for (int i = 0; i < n; i++)
-        if (overlap(p, &before[i])) return false;
+        if (overlap(p, &before[i]) > 0) return false;
     return true;
 }
 

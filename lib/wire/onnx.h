@@ -12,6 +12,7 @@ typedef enum { /* numbers of TensorProto.DataType; a file may hold others, which
     TL_ONNX_DOUBLE = 11, TL_ONNX_BFLOAT16 = 16
 } tl_onnx_type;
 #define TL_ONNX_RANK 8
+#define TL_ONNX_MANY -2
 
 typedef struct { /* a constant */
     const char *name;
@@ -36,7 +37,8 @@ typedef struct {
     tl_list attr;      /* tl_onnx_attr */
 } tl_onnx_node;
 
-typedef struct { /* a graph input or output; dim -1: dynamic, named "N"; type 0: not a tensor. Old files (IR
+typedef struct { /* a graph input or output; dim -1: dynamic, named "N", the batch; TL_ONNX_MANY, when writing: another one, named
+                  * "K", of as many as there happen to be; type 0: not a tensor. Old files (IR
                   * version 3) list the constants among the inputs, too. */
     const char *name;
     tl_onnx_type type;

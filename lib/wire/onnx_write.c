@@ -90,7 +90,7 @@ static tl_status put_value(tl_arena *a, const tl_onnx_value *v, Tl__ValueInfoPro
         dim[i]->has_dim_value = fixed;
         dim[i]->has_dim_param = !fixed;
         dim[i]->dim_value = v->dim[i];
-        dim[i]->dim_param = text("N");
+        dim[i]->dim_param = text(v->dim[i] == TL_ONNX_MANY ? "K" : "N");
     }
     return TL_OK;
 }

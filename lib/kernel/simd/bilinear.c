@@ -1,4 +1,4 @@
-/* warp.c - rows of a warped picture: read between pixels, recolored, normalized. SPDX-License-Identifier: MIT
+/* bilinear.c - rows of a warped picture: read between pixels, recolored, normalized. SPDX-License-Identifier: MIT
  *
  * A row of the result is a straight line through the picture. The part of it that lies between pixels of the picture on all
  * sides is vector code: positions and weights of some pixels, then their four neighbors, two of which are one load of 8
