@@ -78,6 +78,7 @@ typedef struct {
     const tl_list *classes;
     bool measure;           /* look into pictures whose size is not told; done anyhow where boxes are fractions */
     bool world;             /* keep the third dimension */
+    bool raw;               /* boxes stay as they are read: nothing is dropped or clipped, no fault counted */
 } tl_label_conf;
 
 /* TL_EDATA, TL_EFORMAT: what cannot be read, with file and line. Memory follows the number of objects, not the size
