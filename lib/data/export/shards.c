@@ -240,7 +240,6 @@ static tl_status write_warnings(job *j)
     free(text);
     TL_TRY(s);
     j->result.warnings = path;
-    tl_say(j->l, "There were errors in the labels. Details are logged at %s\n", path);
     return TL_OK;
 }
 
@@ -291,10 +290,13 @@ static tl_status convert(job *j)
     for (int i = 0; i < j->parts.n; t += count_shards(j->parts.at + i++)) TL_TRY(write_partition(j, i, t));
     tl_say(j->l, "Cumulative object statistics\n");
     TL_TRY(tell_counts(j, &j->total));
+    TL_TRY(write_warnings(j)); /* while all that was there is still there */
     TL_TRY(publish(j));
     TL_TRY(remove_old(j));
     TL_TRY(tell_classes(j));
-    return write_warnings(j);
+    if (j->result.warnings)
+        tl_say(j->l, "There were errors in the labels. Details are logged at %s\n", j->result.warnings);
+    return TL_OK;
 }
 
 tl_status tl_dataset_export_write(tl_arena *a, const tl_dataset_export *e, const tl_export_conf *c,
