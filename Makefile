@@ -140,7 +140,7 @@ demo: deps
 
 # Everything below DESTDIR/PREFIX. The other names are the original's; see 'tlc help'.
 AT    := $(DESTDIR)$(PREFIX)
-NAMES := tlt tlt-train tlt-evaluate tlt-prune tlt-infer tlt-export
+NAMES := tlt tlt-train tlt-evaluate tlt-prune tlt-infer tlt-export tlt-dataset-convert
 install: all
 	install -d $(AT)/bin $(AT)/include $(AT)/lib/pkgconfig $(AT)/share/man/man1 $(AT)/share/tlc/models
 	install $(B)/tlc $(AT)/bin

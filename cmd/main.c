@@ -43,11 +43,14 @@ static void spin_briefly(char **argv)
 /* ---- TLT 2.0 ---- */
 static const struct {
     const char *program, *command;
-    bool task_known;
+    const char *task; /* when none is named; NULL: one has to be */
 } programs[] = {
-    { "tlt-train", "train", false },   { "tlt-evaluate", "evaluate", false },
-    { "tlt-prune", "prune", true },    { "tlt-infer", "inference", false },
-    { "tlt-export", "export", false },
+    { "tlt-train", "train", NULL },
+    { "tlt-evaluate", "evaluate", NULL },
+    { "tlt-prune", "prune", "classification" },
+    { "tlt-infer", "inference", NULL },
+    { "tlt-export", "export", NULL },
+    { "tlt-dataset-convert", "dataset_convert", "detectnet_v2" },
 };
 
 /* The index of the 2.0 program that argv[0] names; -1: none, the spelling is 3.0's. */
@@ -63,8 +66,9 @@ static const cmd_def *find_old(cmd_call *c, int program, int argc, char **argv, 
 {
     bool named = argc > 1 && cmd_is_task(argv[1]);
     bool help = argc > 1 && (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help"));
+    const char *task = named ? argv[1] : programs[program].task;
     int words;
-    if (!named && !help && !programs[program].task_known) {
+    if (!task && !help) {
         cmd_fail(c, CMD_USAGE, "the task is missing, as in '%s classification'",
                  programs[program].program);
         return NULL;
@@ -72,7 +76,7 @@ static const cmd_def *find_old(cmd_call *c, int program, int argc, char **argv, 
     *used = named ? 1 : 0;
     return cmd_find(
         c, 2,
-        (const char *const[]){ named ? argv[1] : "classification", programs[program].command },
+        (const char *const[]){ task ? task : "classification", programs[program].command },
         &words);
 }
 

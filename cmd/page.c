@@ -326,8 +326,8 @@ void page_commands(FILE *out, const page_ink *ink, const char *task)
     ink->section(out, "Other names");
     ink->para(out,
               "Installed as tlt, the program answers to the commands of TLT 3.0; as tlt-train, "
-              "tlt-evaluate, tlt-prune, tlt-infer "
-              "and tlt-export to those of TLT 2.0: tlt-train classification -e FILE -r FOLDER.");
+              "tlt-evaluate, tlt-prune, tlt-infer, tlt-export "
+              "and tlt-dataset-convert to those of TLT 2.0: tlt-train classification -e FILE -r FOLDER.");
     ink->section(out, "Exit code");
     ink->para(
         out,

@@ -212,6 +212,19 @@ tl_status tl_classification_export(tl_arena *a, const tl_export_opts *o, const t
 /* Check a spec (every error in tl_errmsg) and print it whole, with defaults; *warnings "" when there are none. */
 tl_status tl_classification_spec_text(tl_arena *a, const char *path, const tl_list *overrides, const char **text, const char **warnings);
 
+/* ---- Object detection: DetectNet_v2 ------------------------------------------------------------- */
+typedef struct {
+    const char *dataset_export_spec; /* required */
+    const char *output_filename; /* required: what the files' names begin with */
+    const char *results_dir;     /* where status.json goes; NULL: nowhere */
+    int         validation_fold; /* whose pictures sample_modifier_config leaves alone; -1: none */
+    bool        overwrite;       /* replace files of an earlier conversion */
+    tl_list     overrides;       /* const char * */
+} tl_dataset_convert_opts;
+typedef struct { int files, records, objects, dropped; const char *warnings; } tl_dataset_convert_summary; /* warnings: the list of dropped boxes, a file, or NULL */
+/* Labels in KITTI's or COCO's form into TFRecords. */
+tl_status tl_detectnet_v2_dataset_convert(tl_arena *a, const tl_dataset_convert_opts *o, const tl_listener *l, tl_dataset_convert_summary *out);
+
 /* ---- Other programs' files ---------------------------------------------------------------------
  * Weights and networks that others made (safetensors, PyTorch, ONNX, ...; told by content), as a model of ours. Weights alone need to
  * know their network: arch and n_layers, or the one where everything matches. A network is kept as it is, or, with arch, its weights

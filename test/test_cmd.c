@@ -106,8 +106,7 @@ static const struct {
     { "tlc clasification train", 2, "",
       "tlc: unknown command 'clasification'; did you mean 'classification'?\n" },
     { "tlc classification trian", 2, "", "tlc: unknown command 'trian'; did you mean 'train'?\n" },
-    { "tlc detectnet_v2 train", 2, "",
-      "tlc: unknown command 'detectnet_v2'; 'tlc help' lists them\n" },
+    { "tlc retinanet train", 2, "", "tlc: unknown command 'retinanet'; 'tlc help' lists them\n" },
     { "tlc classification", 2, "",
       "tlc: classification: a command is missing; 'tlc help classification' lists them\n" },
     { "tlc help nothing", 2, "", "tlc: unknown command 'nothing'; 'tlc help' lists them\n" },
@@ -207,6 +206,8 @@ static const struct {
       "tlc: missing -m, --model FILE: the model\n" SEE("classification inference") },
     { "tlt-export classification", 2, "",
       "tlc: missing -m, --model FILE: the model to export\n" SEE("classification export") },
+    { "tlt-dataset-convert -o x", 2, "",
+      "tlc: missing -d, --dataset_export_spec FILE: the spec of the conversion\n" SEE("detectnet_v2 dataset_convert") },
     { "tlt-evaluate classification -b x", 2, "",
       "tlc: -b: batch_size: expected a whole number from 0 to 4096, found x (pictures at a time; "
       "0: the spec's, without a spec 16)\n" SEE("classification evaluate") },
@@ -253,6 +254,8 @@ static const struct {
     { "tlt-infer classification --help", "classification-inference" },
     { "tlc help classification export", "classification-export" },
     { "tlc help classification spec", "classification-spec" },
+    { "tlc help detectnet_v2 dataset_convert", "detectnet_v2-dataset_convert" },
+    { "tlt-dataset-convert --help", "detectnet_v2-dataset_convert" },
     { "tlc help model", "model" },
     { "tlc help model list", "model-list" },
     { "tlc help model pull", "model-pull" },
@@ -390,7 +393,7 @@ static void test_start_is_quick(void **state)
 static int set_up(void **state)
 {
     static const char *const names[] = { "tlc",       "tlt",       "tlt-train", "tlt-evaluate",
-                                         "tlt-prune", "tlt-infer", "tlt-export" };
+                                         "tlt-prune", "tlt-infer", "tlt-export", "tlt-dataset-convert" };
     (void)state;
     char path[PATH_MAX];
     const char *given = getenv("TLC"), *build = getenv("B");

@@ -1,5 +1,6 @@
 /* test_events.c - TensorBoard event files, beside TensorBoard's own. SPDX-License-Identifier: MIT */
 #include "events.h"
+#include "tfrecord.h"
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>

@@ -302,7 +302,7 @@ static void forms_and_pictures_are_found(void **state)
     put_text(p, "two/b.json", JSON);
     const struct { const char *path, *format; tl_status status; const char *says; } wrong[] = {
         { "absent", NULL, TL_EDATA, "there is no file or folder" },
-        { "empty", NULL, TL_EDATA, "(coco, csv, voc, kitti, yolo)" },
+        { "empty", NULL, TL_EDATA, "(coco, csv, voc, kitti, yolo, tfrecord)" },
         { "blank", NULL, TL_EDATA, "the format has to be told" },
         { "blank", "kitti", TL_OK, NULL },
         { "blank", "kiti", TL_EARG, "there is no label format 'kiti'" },
@@ -441,6 +441,7 @@ static void hundred_ground_truths_agree(void **state)
         { "gts/pascalvoc_format", "voc", 0 },        { "gts/imagenet_format/Annotations", "voc", 0.01 },
         { "gts/coco_format_v1", "coco", 0.01 },      { "gts/coco_format_v2", "coco", 0.01 },
         { "gts/openimages_format", "csv", 0.01 },    { "gts/yolo_format", "yolo", 0.01 },
+        { "gts/tfrecord_format", "tfrecord", 0.01 },
     };
     tl_labels *first = NULL;
     for (int i = 0; i < TL_LEN(rows); i++) {

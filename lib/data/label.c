@@ -1,7 +1,7 @@
 /* label.c - the table of label forms, and finding out which one a folder has. SPDX-License-Identifier: MIT */
 #include "label.h"
 #include "label/sink.h"
-#include <errno.h>
+#include <glob.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -39,15 +39,46 @@ static bool has_suffix(const char *name, const char *suffix)
 
 static bool is_label_file(const tl_label_format *f, const char *name)
 {
-    return has_suffix(name, f->suffix) && !(f->per_picture && is_list(name));
+    if (f->named) return name[0] != '.' && f->named(name);
+    return has_suffix(name, f->suffix) && !(f->files == TL_FILE_EACH && is_list(name));
 }
 
-/* The file's beginning as text; empty when it has none or cannot be read, which reading will tell. */
-static void read_head(const char *path, char head[TL_LABEL_HEAD + 1])
+/* The file's beginning, as text followed by zeros; none when it has none or cannot be read, which reading will tell. */
+static size_t read_head(const char *path, char head[TL_LABEL_HEAD + 1])
 {
     FILE *f = fopen(path, "rb");
-    head[f ? fread(head, 1, TL_LABEL_HEAD, f) : 0] = 0;
+    size_t n = f ? fread(head, 1, TL_LABEL_HEAD, f) : 0;
+    memset(head + n, 0, TL_LABEL_HEAD + 1 - n);
     if (f) fclose(f);
+    return n;
+}
+
+/* A pattern of files, as the shell has them, and not the name of one. */
+static bool is_pattern(const char *path) { return strpbrk(path, "*?[") && !tl_file_exists(path); }
+
+static void forget(void *matches) { globfree(matches); }
+
+/* const char *: the files that a pattern matches and that conf wants. */
+static tl_status match(tl_arena *a, const tl_label_conf *c, tl_list *out)
+{
+    *out = (tl_list){ 0, NULL };
+    glob_t *g = tl_new(a, glob_t, 1);
+    TL_NEW(g);
+    int failed = glob(c->labels, 0, NULL, g), matched = 0;
+    TL_CHECK(failed != GLOB_NOSPACE, TL_ENOMEM, "out of memory");
+    TL_TRY(tl_defer(a, forget, g));
+    for (size_t i = 0; !failed && i < g->gl_pathc; i++) {
+        const char *path = g->gl_pathv[i], *name = tl_path_base(path), **slot;
+        if (tl_is_dir(path) || has_suffix(name, "_warning.json")) continue; /* which dataset_convert leaves there */
+        matched++;
+        if ((c->having && !strstr(name, c->having)) || (c->lacking && strstr(name, c->lacking))) continue;
+        TL_NEW(slot = tl_add(a, out, const char *));
+        *slot = path;
+    }
+    TL_CHECK(matched, TL_EDATA, "there are no files '%s' to read labels from", c->labels);
+    TL_CHECK(out->n, TL_EDATA, "%s of the files '%s' has '%s' in its name, as those of the fold that is asked for would",
+             c->having ? "none" : "each", c->labels, c->having ? c->having : c->lacking);
+    return TL_OK;
 }
 
 typedef struct {
@@ -60,9 +91,21 @@ typedef struct {
 static tl_status probe_file(search *s, const tl_label_format *f, const char *path)
 {
     char head[TL_LABEL_HEAD + 1];
-    read_head(path, head);
-    if (*head && f->knows(head)) s->found = path;
+    size_t n = read_head(path, head);
+    if (n && f->knows(head)) s->found = path;
     else if (*head && !s->odd) TL_NEW(s->odd = tl_strdup(s->a, path));
+    return TL_OK;
+}
+
+static tl_status probe_pattern(search *s, const tl_label_format *f, const tl_label_conf *c)
+{
+    tl_list files;
+    TL_TRY(match(s->a, c, &files));
+    for (int i = 0; i < files.n && i < MOST_PROBED && !s->found; i++) {
+        const char *path = ((const char **)files.at)[i];
+        if (f->files == TL_FILE_SOME || is_label_file(f, tl_path_base(path))) TL_TRY(probe_file(s, f, path));
+    }
+    if (s->found || s->sure) s->found = c->labels;
     return TL_OK;
 }
 
@@ -77,7 +120,7 @@ static tl_status probe_folder(search *s, const tl_label_format *f, const char *d
         looked++;
         TL_NEW(path = tl_path_join(s->a, dir, name));
         TL_TRY(probe_file(s, f, path));
-        if (f->per_picture && (s->found || s->sure)) {
+        if (f->files != TL_FILE_ONE && (s->found || s->sure)) {
             s->found = dir;
             return TL_OK;
         }
@@ -87,8 +130,10 @@ static tl_status probe_folder(search *s, const tl_label_format *f, const char *d
     return TL_OK;
 }
 
-static tl_status probe(search *s, const tl_label_format *f, const char *path)
+static tl_status probe(search *s, const tl_label_format *f, const tl_label_conf *c)
 {
+    const char *path = c->labels;
+    if (is_pattern(path)) return probe_pattern(s, f, c);
     if (!tl_is_dir(path)) {
         if (s->sure) s->found = path;
         return s->sure || !has_suffix(tl_path_base(path), f->suffix) ? TL_OK : probe_file(s, f, path);
@@ -125,13 +170,13 @@ static tl_status nothing(const search *s, const tl_label_conf *c)
 static tl_status find(tl_arena *a, const tl_label_conf *c, const tl_label_format **format, const char **found)
 {
     search s = { .a = a };
-    TL_CHECK(tl_file_exists(c->labels), TL_EDATA, "there is no file or folder '%s' to read labels from", c->labels);
+    TL_CHECK(tl_file_exists(c->labels) || is_pattern(c->labels), TL_EDATA, "there is no file or folder '%s' to read labels from", c->labels);
     for (const tl_label_format *const *f = tl_label_formats; *f && !s.found; f++) {
         if (c->format && strcasecmp(c->format, (*f)->name)) continue;
         *format = *f;
-        TL_TRY(probe(&s, *f, c->labels));
+        TL_TRY(probe(&s, *f, c));
         s.sure = c->format;
-        if (s.sure && !s.found) TL_TRY(probe(&s, *f, c->labels));
+        if (s.sure && !s.found) TL_TRY(probe(&s, *f, c));
     }
     TL_CHECK(*format, TL_EARG, "there is no label format '%s'; there are %s", c->format, forms(a));
     *found = s.found;
@@ -144,7 +189,7 @@ static tl_status read_file(tl_label_sink *s, const tl_label_format *f, const cha
 {
     int picture = -1;
     TL_NEW(s->file = tl_strdup(s->a, path));
-    if (f->per_picture) {
+    if (f->files == TL_FILE_EACH) {
         const char *name = tl_path_base(path), *stem;
         size_t n = strlen(name) - (has_suffix(name, f->suffix) ? strlen(f->suffix) : 0);
         TL_NEW(stem = tl_strndup(s->one, name, n));
@@ -155,19 +200,29 @@ static tl_status read_file(tl_label_sink *s, const tl_label_format *f, const cha
     return TL_OK;
 }
 
+/* const char *: the files to read below what was found. */
+static tl_status list_files(tl_label_sink *s, const tl_label_format *f, const char *path, tl_list *files)
+{
+    const bool pattern = is_pattern(path), any = pattern && f->files == TL_FILE_SOME;
+    int n = 0;
+    TL_TRY(pattern ? match(s->tmp, s->conf, files) : tl_dir_list(s->tmp, path, files));
+    for (int i = 0; i < files->n; i++) {
+        const char **file = files->at;
+        if (!any && !is_label_file(f, tl_path_base(file[i]))) continue;
+        TL_NEW(file[n++] = pattern ? file[i] : tl_path_join(s->tmp, path, file[i]));
+    }
+    files->n = n;
+    return TL_OK;
+}
+
 static tl_status read_all(tl_label_sink *s, const tl_label_format *f, const char *path)
 {
-    tl_list names = { 0, NULL };
+    tl_list files;
     s->file = path;
     if (f->begin) TL_TRY(f->begin(s, path));
-    if (!tl_is_dir(path)) return read_file(s, f, path);
-    TL_TRY(tl_dir_list(s->tmp, path, &names));
-    for (int i = 0; i < names.n; i++) {
-        const char *name = ((const char **)names.at)[i], *full;
-        if (!is_label_file(f, name)) continue;
-        TL_NEW(full = tl_path_join(s->tmp, path, name));
-        TL_TRY(read_file(s, f, full));
-    }
+    if (!is_pattern(path) && !tl_is_dir(path)) return read_file(s, f, path);
+    TL_TRY(list_files(s, f, path, &files));
+    for (int i = 0; i < files.n; i++) TL_TRY(read_file(s, f, ((const char **)files.at)[i]));
     return TL_OK;
 }
 
@@ -214,7 +269,7 @@ static void tell_fault(tl_text *t, const tl_labels *l, tl_box_fault f)
     for (int i = 0; i < l->example.n; i++) {
         if (e[i].what != f) continue;
         tl_textf(t, "  '%s'", e[i].file);
-        if (e[i].line) tl_textf(t, ", line %d", e[i].line);
+        if (e[i].line) tl_textf(t, ", %s %d", l->format->files == TL_FILE_SOME ? "record" : "line", e[i].line);
         tl_textf(t, ": %g %g %g %g\n", (double)e[i].box.x1, (double)e[i].box.y1, (double)e[i].box.x2,
                  (double)e[i].box.y2);
         told++;

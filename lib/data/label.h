@@ -47,7 +47,7 @@ typedef enum {
     TL_BOX_CLIPPED,      /* more than half a pixel of it was outside of the picture */
     TL_BOX_FAULTS
 } tl_box_fault;
-typedef struct { tl_box_fault what; const char *file; int line; tl_box box; } tl_box_example; /* box: as read */
+typedef struct { tl_box_fault what; const char *file; int line; tl_box box; } tl_box_example; /* line: or record; box: as read */
 
 /* A name in the labels, and the class it became. */
 typedef struct { const char *name; int label, objects; } tl_class_use; /* label -1: its objects are left out */
@@ -68,8 +68,11 @@ typedef struct {
 
 typedef struct { const char *from, *to; } tl_class_pair;
 typedef struct {
-    const char *labels;     /* a file or folder, or the folder of the data set with labels and pictures below it */
+    const char *labels;     /* a file or folder, or the folder of the data set with labels and pictures below it; or a
+                             * pattern, as the shell has them, of files */
+    const char *having, *lacking; /* of a pattern's files only those with this in their names, or without; NULL: all */
     const char *pictures;   /* their folder; NULL: looked for beside the labels */
+    const char *extension;  /* of pictures that are named without one, as in TFRecords; NULL: any that is there */
     const char *format;     /* NULL: found out */
     /* tl_class_pair: names in the labels to classes, whatever their case. Classes are the targets, by name; names
      * without a pair are left out. Empty: each name is a class of its own, in the set's order, or else by name. */
@@ -78,6 +81,7 @@ typedef struct {
     const tl_list *classes;
     bool measure;           /* look into pictures whose size is not told; done anyhow where boxes are fractions */
     bool world;             /* keep the third dimension */
+    bool raw;               /* boxes stay as they are read: nothing is dropped or clipped, no fault counted */
 } tl_label_conf;
 
 /* TL_EDATA, TL_EFORMAT: what cannot be read, with file and line. Memory follows the number of objects, not the size
@@ -88,17 +92,24 @@ tl_status tl_labels_text(tl_arena *a, const tl_labels *l, const char **text);
 
 /* ---- Forms ---- */
 typedef struct tl_label_sink tl_label_sink;
+typedef enum {
+    TL_FILE_EACH,  /* a file for each picture, with the picture's name */
+    TL_FILE_ONE,   /* one for all */
+    TL_FILE_SOME   /* any number, each of many pictures */
+} tl_label_files;
 struct tl_label_format {
     const char *name, *brief;
     const char *suffix;          /* of its files: ".txt" */
     const char *const *folders;  /* where in a data set's folder its files usually lie; ended by NULL */
-    bool per_picture;            /* a file for each picture, with the picture's name; otherwise one for all */
-    /* Is it one? head: a file's beginning, not empty, cut after TL_LABEL_HEAD bytes; may be taken apart. */
+    tl_label_files files;
+    bool (*named)(const char *file); /* could a file of that name be one? NULL: if it has the suffix */
+    /* Is it one? head: a file's beginning, not empty, cut after TL_LABEL_HEAD bytes and followed by zeros; may be taken
+     * apart. */
     bool (*knows)(char *head);
     tl_status (*begin)(tl_label_sink *s, const char *path); /* NULL, or: once, before reading what lies at path */
     tl_status (*read)(tl_label_sink *s, const char *path, int picture); /* one file; picture -1: it speaks of all */
 };
 #define TL_LABEL_HEAD 8192
-#define TL_LABEL_FORMATS(X) X(coco) X(csv) X(voc) X(kitti) X(yolo)
+#define TL_LABEL_FORMATS(X) X(coco) X(csv) X(voc) X(kitti) X(yolo) X(tfrecord)
 extern const tl_label_format *const tl_label_formats[]; /* NULL-terminated; the first that knows a file reads it */
 #endif

@@ -63,8 +63,8 @@ static const tl_field export_rows[] = {
     MSG(kitti_config, kitti, TL_ONEOF, "a label file for each picture"),
     MSG(sample_modifier_config, modifier, 0, "which training pictures to leave out or repeat"),
     STR(image_directory_path, "folder from which the records name their pictures"),
-    TL_FX(T, target_class_mapping, TL_MSG, 0, 0, 0, "from names in the labels to those in the records",
-          .flags = TL_REPEATED, .msg = &tl_string_entry_msg),
+    TL_FX(T, target_class_mapping, TL_MSG, 0, 0, 0, "names are mapped when training",
+          .flags = TL_REPEATED | TL_NOEFFECT, .msg = &tl_string_entry_msg),
     TL_F_END
 };
 const tl_msg tl_dataset_export_msg = { "DatasetExportConfig", export_rows, sizeof(T),

@@ -1,9 +1,9 @@
 /* events.c - TensorBoard event files: protobuf messages framed as TFRecords. SPDX-License-Identifier: MIT
  *
- * A record is: length (64-bit little-endian), its checksum (32-bit), the message, its checksum. It
- * is written with one system call and without a buffer of ours: a run writes a handful an epoch. */
+ * A record is written with one system call and without a buffer of ours: a run writes a handful an epoch. */
 #include "events.h"
 #include "event.pb-c.h"
+#include "tfrecord.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -11,37 +11,16 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { HEAD = 12, FOOT = 4, MAX_TAG = 256, MAX_RECORD = HEAD + MAX_TAG + 64 + FOOT };
+enum { MAX_TAG = 256, MAX_RECORD = TL_RECORD_HEAD + MAX_TAG + 64 + TL_RECORD_FOOT };
 
 struct tl_events { int fd; off_t size; const char *path; };
-
-/* Bit by bit: records are some fifty bytes, a table would take more room than it saves time. */
-static uint32_t crc32c(const uint8_t *p, size_t n)
-{
-    uint32_t crc = UINT32_MAX;
-    for (size_t i = 0; i < n; i++) {
-        crc ^= p[i];
-        for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
-    }
-    return ~crc;
-}
-
-uint32_t tl_crc32c_masked(const void *bytes, size_t n)
-{
-    uint32_t crc = crc32c(bytes, n);
-    return (crc >> 15 | crc << 17) + 0xa282ead8;
-}
 
 static tl_status append(tl_events *e, const Tl__Event *event)
 {
     uint8_t record[MAX_RECORD];
-    uint64_t n = tl__event__pack(event, record + HEAD);
-    uint32_t head_sum, body_sum = tl_crc32c_masked(record + HEAD, n);
-    memcpy(record, &n, 8);
-    head_sum = tl_crc32c_masked(record, 8);
-    memcpy(record + 8, &head_sum, 4);
-    memcpy(record + HEAD + n, &body_sum, 4);
-    ssize_t size = (ssize_t)(HEAD + n + FOOT), put = write(e->fd, record, (size_t)size);
+    size_t n = tl__event__pack(event, record + TL_RECORD_HEAD);
+    tl_record_seal(record, n);
+    ssize_t size = (ssize_t)(TL_RECORD_HEAD + n + TL_RECORD_FOOT), put = write(e->fd, record, (size_t)size);
     if (put == size) {
         e->size += size;
         return TL_OK;

@@ -11,7 +11,4 @@ tl_status tl_events_open(tl_arena *a, const char *dir, tl_events **out);
 /* One point of the curve `tag`. On disk (as far as the system goes) when this returns, so nothing
  * needs flushing; after a failure (TL_EIO) the file ends with the last whole point. */
 tl_status tl_events_scalar(tl_events *e, const char *tag, int64_t step, double value, double walltime);
-
-/* CRC-32C (Castagnoli) as TFRecord files store it: rotated and shifted. */
-uint32_t tl_crc32c_masked(const void *bytes, size_t n);
 #endif

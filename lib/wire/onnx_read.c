@@ -7,45 +7,17 @@
 #include "onnx.h"
 #include "onnx_external.h"
 #include "onnx.pb-c.h"
+#include "unpack.h"
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "ONNX data is little-endian");
 
-#define SMALL ((size_t)1 << 10) /* requests up to this size share blocks, or each would cost 64 bytes */
-#define BLOCK ((size_t)1 << 14)
-
 typedef struct {
-    tl_arena *arena;
-    size_t    left;       /* bytes that may still be taken */
-    uint8_t  *block;      /* the rest of the current block for small requests */
-    size_t    room;
-    tl_status failed;     /* why the last request was refused; the message is written */
+    tl_unpack memory;
     tl_onnx_beside beside; /* folder NULL: external data is refused */
 } reader;
-
-static void *take(void *self, size_t n)
-{
-    reader *r = self;
-    n = ((n ? n : 1) + 15) & ~(size_t)15;
-    if (n > r->left) {
-        r->failed = tl_fail(TL_EFORMAT, "the file declares far more than its size can hold; "
-                            "it is damaged or hostile");
-        return NULL;
-    }
-    r->left -= n;
-    if (n <= SMALL && n > r->room) {
-        r->block = tl_alloc_raw(r->arena, BLOCK);
-        r->room = r->block ? BLOCK : 0;
-    }
-    void *p = n <= SMALL ? r->block : tl_alloc_raw(r->arena, n);
-    if (!p) r->failed = TL_ENOMEM;
-    if (p && n <= SMALL) r->block += n, r->room -= n;
-    return p;
-}
-
-static void leave(void *self, void *p) { (void)self, (void)p; } /* the arena frees everything */
 
 static bool varint(tl_bytes f, size_t *at, uint64_t *v)
 {
@@ -86,8 +58,8 @@ static tl_status check_frame(tl_bytes f)
 static tl_status text(reader *r, ProtobufCBinaryData b, const char **out)
 {
     TL_CHECK(!b.len || !memchr(b.data, 0, b.len), TL_EFORMAT, "a name or text in the file has a zero byte inside");
-    char *s = take(r, b.len + 1);
-    if (!s) return r->failed;
+    char *s = tl_unpack_take(&r->memory, b.len + 1);
+    if (!s) return r->memory.failed;
     if (b.len) memcpy(s, b.data, b.len);
     s[b.len] = 0;
     *out = s;
@@ -97,7 +69,7 @@ static tl_status text(reader *r, ProtobufCBinaryData b, const char **out)
 static tl_status texts(reader *r, size_t n, const ProtobufCBinaryData *b, tl_list *out)
 {
     for (size_t i = 0; i < n; i++) {
-        const char **s = tl_add(r->arena, out, const char *);
+        const char **s = tl_add(r->memory.arena, out, const char *);
         TL_NEW(s);
         TL_TRY(text(r, b[i], s));
     }
@@ -119,8 +91,8 @@ static tl_status gather(reader *r, const Tl__TensorProto *p, tl_onnx_tensor *t)
     case TL_ONNX_INT32: t->data = p->int32_data, t->bytes = p->n_int32_data * size; return TL_OK;
     default: break;
     }
-    uint8_t *to = take(r, p->n_int32_data * size);
-    if (!to) return r->failed;
+    uint8_t *to = tl_unpack_take(&r->memory, p->n_int32_data * size);
+    if (!to) return r->memory.failed;
     for (size_t i = 0; i < p->n_int32_data; i++) {
         int32_t v = p->int32_data[i];
         TL_CHECK(v >= range[t->type].lo && v <= range[t->type].hi, TL_EFORMAT,
@@ -150,7 +122,7 @@ static tl_status external(reader *r, const Tl__TensorProto *p, tl_onnx_tensor *t
     for (size_t i = 0; i < p->n_external_data; i++)
         for (int k = 0; k < TL_LEN(keys); k++)
             if (is_key(p->external_data[i]->key, keys[k])) TL_TRY(text(r, p->external_data[i]->value, &value[k]));
-    TL_TRY(tl_onnx_external(r->arena, &r->beside, value[0], strtoull(value[1], NULL, 10),
+    TL_TRY(tl_onnx_external(r->memory.arena, &r->beside, value[0], strtoull(value[1], NULL, 10),
                             strtoull(value[2], NULL, 10), &data));
     t->data = data.p;
     t->bytes = data.n;
@@ -216,7 +188,7 @@ static tl_status read_attr(reader *r, const void *message, void *out)
     a->floats = p->floats;
     a->n = (int)(a->kind == TL_ONNX_AINTS ? p->n_ints : a->kind == TL_ONNX_AFLOATS ? p->n_floats : 0);
     if (a->kind == TL_ONNX_AT && p->t) {
-        tl_onnx_tensor *t = tl_new(r->arena, tl_onnx_tensor, 1);
+        tl_onnx_tensor *t = tl_new(r->memory.arena, tl_onnx_tensor, 1);
         TL_NEW(t);
         a->t = t;
         return read_tensor(r, p->t, t);
@@ -234,7 +206,7 @@ typedef tl_status row_reader(reader *r, const void *message, void *row);
 static tl_status read_rows(reader *r, size_t n, void *messages, row_reader *read, size_t size, tl_list *out)
 {
     for (size_t i = 0; i < n; i++) {
-        void *row = tl_grow(r->arena, out, size);
+        void *row = tl_grow(r->memory.arena, out, size);
         TL_NEW(row);
         TL_TRY(read(r, ((void **)messages)[i], row));
     }
@@ -251,7 +223,7 @@ static tl_status read_node(reader *r, const void *message, void *out)
     if (!standard(p->domain)) { /* somebody else's Conv is not our Conv */
         const char *domain;
         TL_TRY(text(r, p->domain, &domain));
-        TL_NEW(n->op = tl_printf(r->arena, "%s::%s", domain, n->op));
+        TL_NEW(n->op = tl_printf(r->memory.arena, "%s::%s", domain, n->op));
     }
     TL_TRY(texts(r, p->n_input, p->input, &n->in));
     TL_TRY(texts(r, p->n_output, p->output, &n->out));
@@ -290,10 +262,10 @@ tl_status tl_onnx_parse_beside(tl_arena *a, tl_bytes file, const char *folder, t
 {
     TL_CHECK(file.n <= INT_MAX, TL_EUNSUP, "the file has %zu bytes; an ONNX file has at most 2 GB", file.n);
     TL_TRY(check_frame(file));
-    reader r = { .arena = a, .left = 8 * file.n + ((size_t)1 << 20), .beside.folder = folder };
-    ProtobufCAllocator from = { take, leave, &r };
+    reader r = { .memory = tl_unpack_new(a, file.n), .beside.folder = folder };
+    ProtobufCAllocator from = tl_unpack_allocator(&r.memory);
     Tl__ModelProto *p = tl__model_proto__unpack(&from, file.n, file.p);
-    if (!p) return r.failed ? r.failed : tl_fail(TL_EFORMAT, "the file is damaged, or not an ONNX model");
+    if (!p) return r.memory.failed ? r.memory.failed : tl_fail(TL_EFORMAT, "the file is damaged, or not an ONNX model");
     tl_onnx *m = tl_new(a, tl_onnx, 1);
     TL_NEW(m);
     m->arena = a;

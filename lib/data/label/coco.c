@@ -112,5 +112,11 @@ static bool knows(char *head)
 
 static const char *const folders[] = { "annotations", "Annotations", "labels", NULL };
 const tl_label_format tl_label_coco = {
-    "coco", "COCO: one .json file of instances, or of results", ".json", folders, false, knows, NULL, read
+    .name = "coco",
+    .brief = "COCO: one .json file of instances, or of results",
+    .suffix = ".json",
+    .folders = folders,
+    .files = TL_FILE_ONE,
+    .knows = knows,
+    .read = read,
 };

@@ -214,5 +214,11 @@ static bool knows(char *head)
 
 static const char *const folders[] = { "annotations", "Annotations", "labels", NULL };
 const tl_label_format tl_label_csv = {
-    "csv", "a table: one .csv file whose first row names the columns", ".csv", folders, false, knows, NULL, read
+    .name = "csv",
+    .brief = "a table: one .csv file whose first row names the columns",
+    .suffix = ".csv",
+    .folders = folders,
+    .files = TL_FILE_ONE,
+    .knows = knows,
+    .read = read,
 };

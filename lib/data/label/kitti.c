@@ -48,5 +48,12 @@ static tl_status read(tl_label_sink *s, const char *path, int picture)
 }
 
 static const char *const folders[] = { "labels", "label_2", "labels_kitti", "label", NULL };
-const tl_label_format tl_label_kitti = { "kitti", "KITTI: a .txt file for each picture, 15 fields a line", ".txt",
-                                         folders, true, knows, NULL, read };
+const tl_label_format tl_label_kitti = {
+    .name = "kitti",
+    .brief = "KITTI: a .txt file for each picture, 15 fields a line",
+    .suffix = ".txt",
+    .folders = folders,
+    .files = TL_FILE_EACH,
+    .knows = knows,
+    .read = read,
+};

@@ -130,7 +130,7 @@ static tl_status judge(tl_label_sink *s, tl_seen_object *o, bool *keep)
         *b = (tl_box){ b->x1 * w, b->y1 * h, b->x2 * w, b->y2 * h };
     }
     const tl_box read = *b;
-    tl_box_fault f = fault_of(b, p);
+    tl_box_fault f = s->conf->raw ? TL_BOX_FAULTS : fault_of(b, p);
     *keep = f >= TL_BOX_CLIPPED;
     if (f == TL_BOX_FAULTS || s->out->fault[f]++ >= EXAMPLES) return TL_OK;
     tl_box_example *e = tl_add(s->a, &s->out->example, tl_box_example);

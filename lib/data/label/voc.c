@@ -172,5 +172,11 @@ static bool knows(char *head)
 
 static const char *const folders[] = { "Annotations", "annotations", "labels", NULL };
 const tl_label_format tl_label_voc = {
-    "voc", "Pascal VOC: an .xml file for each picture", ".xml", folders, true, knows, NULL, read
+    .name = "voc",
+    .brief = "Pascal VOC: an .xml file for each picture",
+    .suffix = ".xml",
+    .folders = folders,
+    .files = TL_FILE_EACH,
+    .knows = knows,
+    .read = read,
 };

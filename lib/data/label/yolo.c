@@ -168,5 +168,12 @@ static tl_status read(tl_label_sink *s, const char *path, int picture)
 
 static const char *const folders[] = { "labels", "obj_train_data", NULL };
 const tl_label_format tl_label_yolo = {
-    "yolo", "YOLO: a .txt file for each picture, and a list of names", ".txt", folders, true, knows, begin, read
+    .name = "yolo",
+    .brief = "YOLO: a .txt file for each picture, and a list of names",
+    .suffix = ".txt",
+    .folders = folders,
+    .files = TL_FILE_EACH,
+    .knows = knows,
+    .begin = begin,
+    .read = read,
 };
