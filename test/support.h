@@ -78,6 +78,7 @@ static inline void mask(tl_graph *g, const tl_kept *kept)
 {
     TL_EACH_PARAM(g, i, k) {
         tl_param *p = &g->node[i].p[k];
+        if (g->node[i].op->param[k].axes[0] != 'O') continue;
         size_t row = tl_dims_count(p->dims) / (size_t)p->dims.d[0];
         for (int c = 0, m = 0; c < p->dims.d[0]; c++) {
             if (m < kept[i].n && kept[i].at[m] == c) m++;

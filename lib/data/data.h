@@ -15,6 +15,7 @@ typedef struct tl_dataset {
     tl_list     sample;   /* tl_sample, class by class */
     int         ignored;  /* files that are not pictures by their name; hidden ones are not counted */
     const char *ignored_first; /* one of them, NULL when there is none */
+    const struct tl_scenes *scenes; /* pictures with objects (scenes.h); NULL: each picture is of one class */
 } tl_dataset;
 
 /* A way labeled pictures lie on disk. One file in format/, one row in TL_FORMATS. */
@@ -47,6 +48,7 @@ typedef struct {
     tl_filter filter;
     bool      random_crop, center_crop; /* see augment.h; neither: plain resize */
     bool      color, hflip;             /* color acts with random_crop only */
+    bool      vary;                     /* scenes: change pictures by chance, as their view says; size, crops, color and flips are its, too */
     tl_norm   norm;
     int       batch, threads;        /* threads 0: one less than compute uses, at least 1 */
     bool      shuffle;
@@ -70,7 +72,7 @@ tl_status tl_picture_read(tl_arena *a, const char *path, const tl_loader_conf *c
 typedef struct {
     int          n;       /* samples, at least 1; the rest of the batch is zero */
     float       *x;       /* batch x h x w x c, normalized; or batch rows */
-    float       *target;  /* batch x classes, rows sum to 1 */
+    float       *target;  /* batch x classes, rows sum to 1; of scenes, tl_scene_width numbers a row */
     const int   *sample;  /* n indices into the dataset */
 } tl_batch;
 

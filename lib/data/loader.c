@@ -36,8 +36,8 @@ typedef struct {
 struct tl_loader {
     const tl_dataset *d;
     tl_loader_conf c;
-    int n, classes, batches, started; /* started: threads */
-    size_t pixels;                    /* numbers in a row of x */
+    int n, batches, started; /* started: threads */
+    size_t pixels, targets;  /* numbers in a row of x, of target */
     tl_cache *cache;
     worker *worker;
 
@@ -94,7 +94,7 @@ static tl_status fill(worker *w, slot *s, int row)
         int i = l->order[(at + t) % l->n];
         if (known_bad(l, i)) continue;
         tl_status r = tl_sample_make(w->arena, l->d, &l->c, l->cache, l->epoch, i,
-                                     s->out.x + (size_t)row * l->pixels);
+                                     s->out.x + (size_t)row * l->pixels, s->out.target + (size_t)row * l->targets);
         if (r == TL_ENOMEM || r == TL_EDATA) return r; /* not the picture's fault */
         if (r) note_bad(l, i);
         else
@@ -104,39 +104,32 @@ static tl_status fill(worker *w, slot *s, int row)
     return TL_OK;
 }
 
-/* Close the gaps that absent rows leave, and clear what is left at the end. */
-static void close_gaps(const tl_loader *l, slot *s)
+/* Move rows of `width` numbers to the front where others are absent, and clear what is left at the end. Returns how many there are. */
+static int close_gaps(const tl_loader *l, const slot *s, float *at, size_t width)
 {
     int n = 0;
     for (int row = 0; row < s->rows; row++) {
         if (s->sample[row] == ABSENT) continue;
-        if (n < row)
-            memcpy(s->out.x + (size_t)n * l->pixels, s->out.x + (size_t)row * l->pixels,
-                   sizeof(float) * l->pixels);
-        s->sample[n++] = s->sample[row];
+        if (n < row) memcpy(at + (size_t)n * width, at + (size_t)row * width, sizeof(float) * width);
+        n++;
     }
-    s->out.n = n;
-    memset(s->out.x + (size_t)n * l->pixels, 0,
-           sizeof(float) * (size_t)(l->c.batch - n) * l->pixels);
+    memset(at + (size_t)n * width, 0, sizeof(float) * (size_t)(l->c.batch - n) * width);
+    return n;
 }
 
 static void finish(const tl_loader *l, slot *s)
 {
-    close_gaps(l, s);
-    size_t classes = (size_t)l->classes;
-    memset(s->out.target, 0, sizeof(float) * (size_t)l->c.batch * classes);
-    for (int i = 0; i < s->out.n; i++) {
-        float *t = s->out.target + (size_t)i * classes;
-        for (size_t k = 0; k < classes; k++) t[k] = l->c.smoothing / (float)l->classes;
-        t[((const tl_sample *)l->d->sample.at)[s->sample[i]].label] += 1 - l->c.smoothing;
-    }
+    close_gaps(l, s, s->out.target, l->targets);
+    s->out.n = close_gaps(l, s, s->out.x, l->pixels);
+    for (int row = 0, n = 0; row < s->rows; row++)
+        if (s->sample[row] != ABSENT) s->sample[n++] = s->sample[row];
     if (l->c.mixup_alpha <= 0) return;
     for (int i = 0; i < s->out.n; i++) {
         tl_rng r = tl_rng_at(l->c.seed, (uint64_t)l->epoch, (uint64_t)s->sample[i], TL_DRAW_MIXUP);
         s->lambda[i] = tl_mixup_draw(&r, l->c.mixup_alpha);
     }
     tl_mixup(s->out.x, s->out.n, l->pixels, s->lambda);
-    tl_mixup(s->out.target, s->out.n, classes, s->lambda);
+    tl_mixup(s->out.target, s->out.n, l->targets, s->lambda);
 }
 
 static bool row_waits(const tl_loader *l)
@@ -231,7 +224,7 @@ static tl_status make_buffers(tl_arena *a, tl_loader *l)
         TL_NEW(s->sample = tl_new(a, int, batch));
         TL_NEW(s->lambda = tl_new(a, float, batch));
         TL_NEW(s->out.x = tl_new(a, float, batch * l->pixels));
-        TL_NEW(s->out.target = tl_new(a, float, l->classes *batch));
+        TL_NEW(s->out.target = tl_new(a, float, l->targets * batch));
         s->out.sample = s->sample;
     }
     TL_TRY(own_arena(a, &l->notes));
@@ -274,7 +267,7 @@ tl_status tl_loader_new(tl_arena *a, const tl_dataset *d, const tl_loader_conf *
     l->d = d;
     l->c = *c;
     l->n = d->sample.n;
-    l->classes = d->classes.n;
+    l->targets = tl_target_width(d);
     l->pixels = c->rows ? tl_rows_width(c->rows) : (size_t)c->w * (size_t)c->h * (size_t)c->c;
     if (l->c.shares < 1) l->c.shares = 1;
     l->batches = l->next_batch = l->released = l->out = count_batches(&l->c, l->n);

@@ -5,6 +5,7 @@
  * the smallest crop needs; else it is prepared up to the network's size. */
 #include "augment.h"
 #include "sample.h"
+#include "scenes.h"
 #include <math.h>
 #include <string.h>
 
@@ -84,10 +85,21 @@ static tl_status change(tl_arena *a, const tl_loader_conf *c, uint64_t epoch, ui
     return finish(a, &m, &c->norm, colored ? colors : NULL, mirrors(c, epoch, i), x);
 }
 
+size_t tl_target_width(const tl_dataset *d) { return d->scenes ? tl_scene_width(d->scenes) : (size_t)d->classes.n; }
+
+/* The picture's class, with a little doubt when smoothing says so. */
+static void label(const tl_dataset *d, const tl_loader_conf *c, int i, float *target)
+{
+    for (int k = 0; k < d->classes.n; k++) target[k] = c->smoothing / (float)d->classes.n;
+    if (d->classes.n) target[((const tl_sample *)d->sample.at)[i].label] += 1 - c->smoothing;
+}
+
 tl_status tl_sample_make(tl_arena *a, const tl_dataset *d, const tl_loader_conf *conf,
-                         tl_cache *cache, int epoch, int i, float *x)
+                         tl_cache *cache, int epoch, int i, float *x, float *target)
 {
     tl_image fresh;
+    if (d->scenes) return tl_scene_make(a, d, conf, cache, epoch, i, x, target);
+    label(d, conf, i, target);
     if (conf->rows) return take_row(a, d, conf, (uint64_t)epoch, (size_t)i, x);
     const tl_image *from = tl_cache_get(cache, i);
     if (!from) {

@@ -81,12 +81,12 @@ static tl_status make_loaders(tl_loop *t)
     train.shares = tl_dist_size(t->c->dist);
     val = train;
     train.shuffle = train.wrap = true;
-    val.random_crop = val.color = val.hflip = val.shuffle = val.wrap = false;
+    val.random_crop = val.color = val.hflip = val.vary = val.shuffle = val.wrap = false;
     val.mixup_alpha = val.smoothing = 0;
     train.rows = val.rows = t->trunk.rows;
     val.first_row = (size_t)t->c->train->sample.n * (train.hflip ? 2 : 1);
     TL_TRY(tl_loader_new(t->a, t->c->train, &train, &t->load));
-    TL_TRY(tl_loader_new(t->a, t->c->val, &val, &t->load_val));
+    if (t->c->val) TL_TRY(tl_loader_new(t->a, t->c->val, &val, &t->load_val));
     t->batches = tl_loader_batches(t->load);
     return TL_OK;
 }
