@@ -1,4 +1,4 @@
-/* evaluate.c - tlc classification evaluate. SPDX-License-Identifier: MIT */
+/* evaluate.c - tlc classification evaluate, tlc detectnet_v2 evaluate. SPDX-License-Identifier: MIT */
 #include "cmds.h"
 
 #define T tl_evaluate_opts
@@ -66,4 +66,65 @@ const cmd_def cmd_evaluate = {
     .flag = flags,
     .size = sizeof(T),
     .run = run,
+};
+
+#undef T
+#define T tl_detect_evaluate_opts
+static const tl_field detect_rows[] = {
+    CMD_OPTION(T, experiment_spec, TL_STR, .flags = TL_REQUIRED, .help = "the experiment spec"),
+    CMD_OPTION(T, model, TL_STR, .flags = TL_REQUIRED, .help = "the model"),
+    CMD_OPTION(T, key, TL_STR, .help = "opens a sealed model"),
+    CMD_OPTION(T, batch_size, TL_INT, .hi = 4096, .help = "pictures at a time; 0: the spec's"),
+    CMD_OPTION(T, use_training_set, TL_BOOL, .help = "evaluate on the pictures trained on"),
+    CMD_OPTION(T, compat, TL_BOOL,
+               .help = "with average_precision_mode INTEGRATE, the number that the original prints, which leaves "
+                       "out a part of the curve"),
+    CMD_OPTION(T, use_amp, TL_BOOL,
+               .help = "mixed precision: faster, on processors with AVX512-BF16"),
+    CMD_OPTION(T, results_dir, TL_STR,
+               .help = "a folder for status.json and the list of unreadable pictures"),
+    CMD_OVERRIDES(T),
+    CMD_NOEFFECT(framework, TL_STR),
+    CMD_NOEFFECT(image_dir, TL_STR),
+    CMD_NOEFFECT(label_dir, TL_STR),
+    TL_F_END
+};
+static const cmd_flag detect_flags[] = {
+    { "-e", "experiment_spec", NULL }, { "--experiment_spec_file", "experiment_spec", NULL },
+    { "-m", "model", NULL }, { "--model_path", "model", NULL }, { "-k", "key", "KEY" },
+    { "-b", "batch_size", NULL }, { "-r", "results_dir", "FOLDER" },
+    { "-f", "framework", NULL }, { "-i", "image_dir", "FOLDER" }, { "-l", "label_dir", "FOLDER" }, { 0 }
+};
+
+static int run_detect(cmd_call *c)
+{
+    tl_detect_scores s = { 0 };
+    int code = cmd_done(c, tl_detectnet_v2_evaluate(c->arena, c->opts, &c->listener, &s));
+    if (code) return code;
+    cmd_say(c, "%sMedian Inference Time: %f\n", s.report, s.seconds);
+    cmd_say(c, "By COCO's rules: %.4f at an overlap of 0.5, %.4f from 0.5 to 0.95; %d pictures, %.1f images/s\n",
+            100 * s.precision_50, 100 * s.precision_coco, s.pictures, s.pictures_per_second);
+    cmd_value(c, "mean_precision", "%.6f", s.mean_precision);
+    cmd_value(c, "validation_cost", "%.9g", s.cost);
+    cmd_value(c, "precision_50", "%.6f", s.precision_50);
+    cmd_value(c, "precision_coco", "%.6f", s.precision_coco);
+    cmd_value(c, "pictures", "%d", s.pictures);
+    cmd_value(c, "unreadable", "%d", s.unreadable);
+    cmd_value(c, "images_per_second", "%.2f", s.pictures_per_second);
+    return CMD_OK;
+}
+
+const cmd_def cmd_detect_evaluate = {
+    .task = "detectnet_v2",
+    .name = "evaluate",
+    .brief = "measure a detector on labeled pictures",
+    .about = "Detects the objects in the spec's validation pictures and prints the average precision of each "
+             "class, as evaluation_config defines it, and COCO's.",
+    .example = "tlc detectnet_v2 evaluate -e spec.txt -m results/weights/model_best.onnx",
+    .files = "RESULTS_DIR/status.json: the result, one JSON object a line\n"
+             "RESULTS_DIR/unreadable.txt: pictures that could not be read",
+    .option = detect_rows,
+    .flag = detect_flags,
+    .size = sizeof(T),
+    .run = run_detect,
 };

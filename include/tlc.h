@@ -143,6 +143,7 @@ typedef struct {
     int         cache_features;  /* megabytes of memory for what a frozen trunk makes of the pictures, which is computed once; larger: a file; 0: computed each time */
     bool        use_amp;         /* mixed precision: maps and their gradients bf16, all else f32, on processors with AVX512-BF16 */
     int         num_processes;   /* this process is one of so many of a job, which train together; 0 or 1: it trains alone */
+    const char *model_name;      /* detectors: files are called so; NULL: "model" */
     tl_list     overrides;       /* const char * */
 } tl_train_opts;
 typedef struct { int best_epoch, epochs; double best_accuracy; const char *best_model; } tl_train_summary; /* strings live in a */
@@ -208,6 +209,28 @@ typedef struct {
 } tl_export_opts;
 typedef struct { double worst; size_t bytes; const char *output_file, *report; } tl_export_summary; /* worst: largest difference seen */
 tl_status tl_classification_export(tl_arena *a, const tl_export_opts *o, const tl_listener *l, tl_export_summary *out);
+
+/* ---- Object detection: DetectNet_v2 ------------------------------------------------------------
+ * The same commands for a detector that answers for every cell of a grid. Of tl_train_opts, classmap and cache_features mean nothing
+ * here; of tl_train_summary, accuracy is the mean average precision, -1 where there was nothing to validate with. */
+tl_status tl_detectnet_v2_train(tl_arena *a, const tl_train_opts *o, const tl_listener *l, tl_train_summary *out);
+
+typedef struct {
+    const char *experiment_spec, *model; /* both required */
+    const char *key, *results_dir;
+    bool        use_training_set; /* the pictures trained on, not those to validate with */
+    bool        compat;          /* average precision as the original's INTEGRATE counts it: lower than it should be */
+    bool        use_amp;
+    int         batch_size;      /* 0: the spec's */
+    tl_list     overrides;
+} tl_detect_evaluate_opts;
+typedef struct {
+    double mean_precision, cost, seconds, pictures_per_second; /* seconds: of the network and what follows it, by picture */
+    double precision_50, precision_coco; /* COCO's figures: at an overlap of 0.5; mean over 0.5 to 0.95; -1: no objects */
+    int    pictures, unreadable;
+    const char *report;          /* the table as the original prints it */
+} tl_detect_scores;
+tl_status tl_detectnet_v2_evaluate(tl_arena *a, const tl_detect_evaluate_opts *o, const tl_listener *l, tl_detect_scores *out);
 
 /* Check a spec (every error in tl_errmsg) and print it whole, with defaults; *warnings "" when there are none. */
 tl_status tl_classification_spec_text(tl_arena *a, const char *path, const tl_list *overrides, const char **text, const char **warnings);

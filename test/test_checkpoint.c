@@ -345,7 +345,7 @@ static void keys(void **state)
     assert_string_equal(newest(&right, 1, 0), "");
     assert_non_null(strstr(newest(&wrong, -1, 0), "wrong key"));
     assert_non_null(strstr(newest(&none, -1, 0), "is sealed"));
-    ok(tl_checkpoint_mark_best(&right, 1));
+    ok(tl_checkpoint_mark(&right, "_best", 1));
     assert_true(there("tiny_best.tlt"));
 }
 
@@ -388,14 +388,14 @@ static void the_best_is_a_link(void **state)
         char to[64] = "";
         save_at(&c, t, e, 0);
         t->m->history = tl_printf(a, "%d\n", e);
-        ok(tl_checkpoint_mark_best(&c, e));
+        ok(tl_checkpoint_mark(&c, "_best", e));
         assert_true(readlink(in(place, "tiny_best.onnx"), to, sizeof to - 1) > 0);
         assert_string_equal(
             to, tl_printf(a, "tiny_00%d.onnx", e)); /* relative: the folder may be moved */
         assert_true(same_file(in(place, "tiny_best.onnx"), in(place, to)));
     }
     c.dir = in(place, "absent");
-    refused(tl_checkpoint_mark_best(&c, 1), TL_EIO, "cannot make the link");
+    refused(tl_checkpoint_mark(&c, "_best", 1), TL_EIO, "cannot make the link");
 }
 
 /* Out of memory at every allocation: said so, nothing lost; afterwards all works again. */

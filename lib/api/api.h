@@ -27,6 +27,17 @@ tl_status tl_may_write(const char *path, bool overwrite);
 tl_status tl_classes_read(tl_arena *a, const char *path, tl_list *out);
 /* The names a classifier's answers have: those of the file, or, path NULL, its own. */
 tl_status tl_classes_of(tl_arena *a, const tl_model *m, const char *path, tl_list *out);
+/* The activation the spec asks for; the architecture's own when it does not. */
+tl_status tl_activation_for(const tl_activation_config *c, tl_activation *out);
+/* Frozen blocks keep their convolutions; with stats too their batch norms' gamma and beta are frozen: where the original trains on
+ * these, nothing is frozen in truth, for all of the network must be differentiated and no feature stays as it is. */
+void      tl_freeze_block(tl_model *m, int block, bool stats);
+/* Whether batch norms keep their running statistics. */
+void      tl_freeze_stats(tl_model *m, bool keep);
+/* Become one of so many processes of a job; those but the first are not heard while all goes well. *dist NULL: this one is alone. */
+tl_status tl_join(tl_arena *a, int processes, tl_listener *l, tl_dist **dist);
+/* What the training would be, without any: nothing is written. */
+tl_status tl_tell_plan(tl_arena *a, const tl_trainer_conf *c);
 /* Add a line to FOLDER/status.json, made when absent: the task succeeded. */
 tl_status tl_record(tl_arena *a, const char *folder, const char *message, tl_list kpi);
 #endif

@@ -1,6 +1,5 @@
 /* classification_train.c - from a spec to a trained classifier. SPDX-License-Identifier: MIT */
 #include "api.h"
-#include "layers.h"
 #include "statusjson.h"
 #include <string.h>
 
@@ -31,22 +30,6 @@ static tl_status open_data(job *j)
     return TL_OK;
 }
 
-/* The activation the spec asks for; the architecture's own when it does not. */
-static tl_status activation(const tl_model_config *m, tl_activation *out)
-{
-    *out = (tl_activation){ .op = NULL };
-    if (!m->activation) return TL_OK;
-    const char *type = m->activation->activation_type;
-    const tl_pair *alpha = tl_map_find(&m->activation->activation_parameters, "alpha");
-    out->op = &tl_op_relu;
-    if (!strcmp(type, "relu")) return TL_OK;
-    if (!strcmp(type, "relu6")) out->attr.relu.max = 6;
-    else if (!strcmp(type, "leaky_relu")) out->attr.relu.slope = alpha ? alpha->value : 0.1f;
-    else if (!strcmp(type, "swish")) *out = (tl_activation){ .op = &tl_op_swish };
-    else return tl_fail(TL_ESPEC, "model_config.activation: '%s' is not available here; relu, relu6, leaky_relu and swish are", type);
-    return TL_OK;
-}
-
 /* The user's own network in place of a backbone. */
 static tl_status bring(job *j, const tl_model_conf *c)
 {
@@ -72,7 +55,7 @@ static tl_status build(job *j)
         .conf = { .bn = m->use_batch_norm, .bias = m->use_bias, .pooling = m->use_pooling, .all_projections = m->all_projections,
                   .alpha = m->alpha, .bn_eps = j->spec->bn_epsilon, .bn_momentum = j->spec->bn_momentum, .dropout = m->dropout },
     };
-    TL_TRY(activation(m, &c.conf.act));
+    TL_TRY(tl_activation_for(m->activation, &c.conf.act));
     TL_TRY(j->backbone == &tl_byom_backbone ? bring(j, &c) : tl_model_build(j->a, &c, &j->model));
     j->model->classes = j->train->classes;
     j->model->filter = m->resize_interpolation_method ? TL_BICUBIC : TL_BILINEAR;
@@ -144,20 +127,11 @@ static tl_status open_teacher(job *j)
     return tl_model_note(j->model, "learns from %s", tl_path_base(t->teacher_model_path));
 }
 
-/* As in the original: frozen blocks keep their convolutions; batch norm's statistics are the recipe's matter. But with freeze_bn
- * their gamma and beta are frozen, too: where the original trains on these, nothing is frozen in truth, for all of the network
- * must be differentiated and no feature stays as it is. */
 static void freeze(job *j)
 {
-    tl_graph *g = j->model->g;
     const tl_list *blocks = &j->spec->model->freeze_blocks;
-    for (int i = 0; i < g->n; i++) {
-        tl_node *d = &g->node[i];
-        if (d->op->is_scale) d->fixed_stats = j->recipe.fixed_stats;
-        for (int k = 0; k < TL_MAX_PARAM; k++)
-            for (int b = 0; b < blocks->n && (j->spec->model->freeze_bn || !d->op->is_scale); b++)
-                d->p[k].frozen |= d->block == ((int *)blocks->at)[b];
-    }
+    tl_freeze_stats(j->model, j->recipe.fixed_stats);
+    for (int b = 0; b < blocks->n; b++) tl_freeze_block(j->model, ((int *)blocks->at)[b], j->spec->model->freeze_bn);
 }
 
 static tl_status class_weights(const job *j, const float **out)
@@ -240,21 +214,10 @@ static tl_status train(job *j, tl_train_summary *out)
     return TL_OK;
 }
 
-/* What the training would be, without any: nothing is written. */
 static tl_status plan(job *j)
 {
-    enum { RUNS = 3 };
     const tl_trainer_conf c = training(j);
-    const int global = c.loader.batch * tl_dist_size(j->dist), batches = (j->train->sample.n + global - 1) / global;
-    tl_plan *p;
-    tl_layers_sum sum;
-    const char *text;
-    TL_TRY(tl_train_plan(j->a, &c, &p));
-    TL_TRY(tl_layers_measure(j->a, p, RUNS, &sum, &text));
-    tl_tell(j->l, text);
-    tl_say(j->l, "an epoch of %d pictures is %d steps: about %.0f s, and %d epochs %.1f min, without loading and validation\n", j->train->sample.n,
-           batches, 1e-3 * sum.ms * batches, c.epochs, 1e-3 * sum.ms * batches * c.epochs / 60);
-    return TL_OK;
+    return tl_tell_plan(j->a, &c);
 }
 
 static tl_status run(job *j, tl_train_summary *out)
@@ -276,18 +239,6 @@ static tl_status run(job *j, tl_train_summary *out)
     return train(j, out);
 }
 
-/* The processes of a job but the first are not heard while all goes well. */
-static tl_status join(tl_arena *a, const tl_train_opts *o, tl_listener *l, tl_dist **dist)
-{
-    const tl_job here = tl_job_here();
-    if (o->num_processes <= 1) return TL_OK;
-    TL_CHECK(o->num_processes == here.size, TL_EARG, "num_processes is %d, but this process was started as one of %d", o->num_processes, here.size);
-    if (here.rank) *l = (tl_listener){ .lost = l->lost, .ctx = l->ctx, .stop = l->stop };
-    TL_TRY(tl_dist_join(a, &here, l, dist));
-    tl_say(l, "%d processes train together, %d on this machine\n", here.size, here.local);
-    return TL_OK;
-}
-
 tl_status tl_classification_train(tl_arena *a, const tl_train_opts *o, const tl_listener *l, tl_train_summary *out)
 {
     tl_listener *listener = tl_new(a, tl_listener, 1);
@@ -295,6 +246,6 @@ tl_status tl_classification_train(tl_arena *a, const tl_train_opts *o, const tl_
     if (l) *listener = *l;
     job j = { .a = a, .o = o, .l = listener };
     TL_CHECK(o->experiment_spec && o->results_dir, TL_EARG, "training needs a spec and a results folder");
-    TL_TRY(join(a, o, listener, &j.dist));
+    TL_TRY(tl_join(a, o->num_processes, listener, &j.dist));
     return tl_dist_end(j.dist, run(&j, out));
 }

@@ -1,5 +1,6 @@
 /* shared.c - what the tasks of the public interface share. SPDX-License-Identifier: MIT */
 #include "api.h"
+#include "layers.h"
 #include "registry.h"
 #include "statusjson.h"
 #include <string.h>
@@ -121,4 +122,59 @@ tl_status tl_record(tl_arena *a, const char *folder, const char *message, tl_lis
     TL_TRY(tl_mkdirs(folder));
     return tl_statusjson_add(
         path, &(tl_run_event){ .state = TL_RUN_SUCCESS, .message = message, .kpi = kpi });
+}
+
+tl_status tl_activation_for(const tl_activation_config *c, tl_activation *out)
+{
+    *out = (tl_activation){ .op = NULL };
+    if (!c) return TL_OK;
+    const char *type = c->activation_type;
+    const tl_pair *alpha = tl_map_find(&c->activation_parameters, "alpha");
+    out->op = &tl_op_relu;
+    if (!strcmp(type, "relu")) return TL_OK;
+    if (!strcmp(type, "relu6")) out->attr.relu.max = 6;
+    else if (!strcmp(type, "leaky_relu")) out->attr.relu.slope = alpha ? alpha->value : 0.1f;
+    else if (!strcmp(type, "swish")) *out = (tl_activation){ .op = &tl_op_swish };
+    else return tl_fail(TL_ESPEC, "model_config.activation: '%s' is not available here; relu, relu6, leaky_relu and swish are", type);
+    return TL_OK;
+}
+
+void tl_freeze_block(tl_model *m, int block, bool stats)
+{
+    for (int i = 0; i < m->g->n; i++) {
+        tl_node *d = &m->g->node[i];
+        for (int k = 0; k < TL_MAX_PARAM && (stats || !d->op->is_scale); k++) d->p[k].frozen |= d->block == block;
+    }
+}
+
+void tl_freeze_stats(tl_model *m, bool keep)
+{
+    for (int i = 0; i < m->g->n; i++)
+        if (m->g->node[i].op->is_scale) m->g->node[i].fixed_stats = keep;
+}
+
+tl_status tl_join(tl_arena *a, int processes, tl_listener *l, tl_dist **dist)
+{
+    const tl_job here = tl_job_here();
+    if (processes <= 1) return TL_OK;
+    TL_CHECK(processes == here.size, TL_EARG, "num_processes is %d, but this process was started as one of %d", processes, here.size);
+    if (here.rank) *l = (tl_listener){ .lost = l->lost, .ctx = l->ctx, .stop = l->stop };
+    TL_TRY(tl_dist_join(a, &here, l, dist));
+    tl_say(l, "%d processes train together, %d on this machine\n", here.size, here.local);
+    return TL_OK;
+}
+
+tl_status tl_tell_plan(tl_arena *a, const tl_trainer_conf *c)
+{
+    enum { RUNS = 3 };
+    const int global = c->loader.batch * tl_dist_size(c->dist), n = c->train->sample.n, batches = (n + global - 1) / global;
+    tl_plan *p;
+    tl_layers_sum sum;
+    const char *text;
+    TL_TRY(tl_train_plan(a, c, &p));
+    TL_TRY(tl_layers_measure(a, p, RUNS, &sum, &text));
+    tl_tell(&c->listener, text);
+    tl_say(&c->listener, "an epoch of %d pictures is %d steps: about %.0f s, and %d epochs %.1f min, without loading and validation\n", n, batches,
+           1e-3 * sum.ms * batches, c->epochs, 1e-3 * sum.ms * batches * c->epochs / 60);
+    return TL_OK;
 }

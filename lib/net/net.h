@@ -103,6 +103,10 @@ static inline tl_val tl_model_loss(const tl_model *m, tl_vals *target) { return 
 tl_status tl_model_with(const tl_model *m, tl_arena *a, tl_graph *g, tl_model **out);
 tl_status tl_model_note(tl_model *m, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* add a line to history */
 
+/* From now on m takes pictures prepared as `want` says and gives the same answers: its first convolution is changed. *done false:
+ * that is not one, or its bias has no place to go, and nothing was changed. */
+tl_status tl_model_absorb_norm(tl_model *m, const tl_norm *want, bool *done);
+
 /* A model file is ONNX with tlc.* metadata, sealed when key is not NULL or empty. half: store weights in 16 bits. extra: NULL or
  * further metadata, key and value in turn, NULL at the end. */
 typedef struct { const char *key; bool half; const char *const *extra; int static_batch; bool with_preprocessing; } tl_save_opts;
@@ -113,6 +117,9 @@ tl_status tl_model_unpack(tl_arena *a, tl_bytes file, tl_model **out);
 tl_status tl_model_from_onnx(tl_arena *a, const tl_onnx *o, tl_model **out);
 
 /* ---- Pretrained weights ---- */
+/* After the weights of `from` were taken over: where classes differ, those of the same name keep their channels of the layers that
+ * predict. *text says which, "" when there was nothing to do. */
+tl_status tl_model_keep_classes(tl_model *m, const tl_model *from, const char **text);
 typedef struct { int matched, skipped, fresh; bool took_graph; const char *text; const struct tl_scheme *scheme; } tl_transfer; /* text: a report, a line a group; scheme: see import.h */
 /* Give m the weights of `from`, layer by layer by name. What has another shape is skipped and said; when that happens before the
  * head, `from` is a pruned model and m takes its graph (the original's rule), with a fresh head if classes differ. Nothing matching

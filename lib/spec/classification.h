@@ -110,11 +110,12 @@ typedef struct {
     bool  nesterov;
 } tl_optimizer;
 
-typedef enum { TL_LR_STEP, TL_LR_SOFT_ANNEAL, TL_LR_COSINE } tl_schedule_kind;
+typedef enum { TL_LR_STEP, TL_LR_SOFT_ANNEAL, TL_LR_COSINE, TL_LR_ANNEALING } tl_schedule_kind;
 typedef struct {
     tl_schedule_kind kind;
     float  base;        /* learning rate */
-    float  soft_start;  /* share of the training during which the rate rises; SOFT_ANNEAL, COSINE */
+    float  soft_start;  /* share of the training during which the rate rises; all but STEP */
+    float  least, annealing; /* ANNEALING: rate at both ends; share of the training after which it falls */
     float  divider;     /* SOFT_ANNEAL: divides the rate at each of the points, which are shares of the training */
     int    n_points;
     const float *points;
@@ -127,8 +128,9 @@ typedef enum { TL_REG_NONE, TL_REG_L1, TL_REG_L2 } tl_regularizer_kind;
 typedef struct {
     tl_regularizer_kind kind;
     float weight;
-    bool conv, depthwise, dense;
-} tl_regularizer; /* layer types it is for */
+    bool conv, depthwise, dense; /* layer types it is for */
+    bool bias;                   /* of these layers, too, and not their kernels alone */
+} tl_regularizer;
 
 typedef struct tl_classification_spec {
     const tl_experiment   *experiment;   /* the messages, as printed */

@@ -65,6 +65,7 @@ typedef struct {
     const char            *arch, *pretrained_model_file;
     bool                   freeze_pretrained_layers, allow_loaded_model_modification, load_graph;
     int                    num_layers;    /* 0 where the architecture comes in one size */
+    bool                   whole_backbone; /* ours: MobileNets keep the layers beyond stride 16 */
     bool                   use_pooling, use_batch_norm, all_projections, freeze_bn;
     float                  dropout_rate;
     tl_activation_config  *activation;    /* NULL: the architecture's own */
@@ -128,6 +129,8 @@ typedef struct {
     tl_detect_optimizer   *optimizer;
     tl_cost_scaling       *cost_scaling;
     bool                   enable_qat;
+    float                  weight_average; /* ours: share of the old kept in the running average of the weights; 0: none */
+    int                    cache_mb;       /* ours: decoded pictures kept in memory, at most */
     tl_detect_visualizer  *visualizer;
 } tl_detect_training;
 

@@ -149,6 +149,8 @@ static const tl_field model_rows[] = {
     TL_FX(T, arch, TL_STR, 0, 0, 0, "the backbone", .flags = TL_REQUIRED, .names = tl_arch_names),
     BOOL(load_graph, 0, "take the network itself from pretrained_model_file, as after pruning"),
     BOOL(all_projections, 0, "a 1x1 convolution on every shortcut"),
+    TL_FX(T, whole_backbone, TL_BOOL, 0, 0, 1, "mobilenets keep all layers, with a last stride of 1; otherwise, as in the original, "
+          "those beyond stride 16 are left out", .flags = TL_EXTRA),
     TL_F_END
 };
 MESSAGE(model, "ModelConfig", T, "The network.");
@@ -305,6 +307,9 @@ static const tl_field training_rows[] = {
     INT(checkpoint_interval, 10, 0, 1000000, "epochs between checkpoints; 0 is 10, as in the original"),
     TL_FX(T, enable_qat, TL_BOOL, 0, 0, 1, "training that knows of int8", .flags = TL_NOEFFECT),
     MSG(visualizer, visualizer, TL_NOEFFECT, "what is logged beside numbers"),
+    TL_FX(T, weight_average, TL_FLOAT, 0, 0, 0.99999, "share of the old in a running average of the weights, which is what is validated and "
+          "saved; 0: no average", .flags = TL_EXTRA),
+    TL_FX(T, cache_mb, TL_INT, 1024, 0, 1 << 30, "megabytes of decoded pictures kept in memory", .flags = TL_EXTRA),
     TL_F_END
 };
 MESSAGE(training, "TrainingConfig", T, "Training.");

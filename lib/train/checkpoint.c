@@ -174,12 +174,12 @@ tl_status tl_checkpoint_drop(const tl_checkpoints *c, int epoch)
     return s;
 }
 
-tl_status tl_checkpoint_mark_best(const tl_checkpoints *c, int epoch)
+tl_status tl_checkpoint_mark(const tl_checkpoints *c, const char *as, int epoch)
 {
     tl_arena *a = tl_arena_new();
     TL_NEW(a);
-    const char *link = tl_printf(a, "%s/%s_best%s", c->dir, c->name, model_suffix(c)),
-               *tmp = tl_printf(a, "%s/%s_best.tmp", c->dir, c->name);
+    const char *link = tl_printf(a, "%s/%s%s%s", c->dir, c->name, as, model_suffix(c)),
+               *tmp = tl_printf(a, "%s/%s%s.tmp", c->dir, c->name, as);
     const char *to = tl_printf(a, "%s_%03d%s", c->name, epoch, model_suffix(c));
     tl_status s = link && tmp && to ? TL_OK : TL_ENOMEM;
     if (!s) {

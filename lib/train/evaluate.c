@@ -1,5 +1,18 @@
 /* evaluate.c - run a model over labeled pictures. SPDX-License-Identifier: MIT */
 #include "train.h"
+#include <string.h>
+
+void tl_targets_fill(const tl_plan *p, const tl_vals *target, const tl_batch *b)
+{
+    const float *from = b->target;
+    for (int i = 0; i < p->conf.batch; i++)
+        for (int k = 0; k < target->n; k++) {
+            const tl_tensor y = tl_plan_value(p, target->at[k]);
+            const size_t one = tl_count(y.s) / (size_t)y.s.n;
+            memcpy(y.f + (size_t)i * one, from, one * sizeof(float));
+            from += one;
+        }
+}
 
 static tl_status count(const tl_dataset *d, const tl_batch *b, const float *p, int classes,
                        tl_confusion *out, tl_status (*each)(void *ctx, const tl_prediction *p),

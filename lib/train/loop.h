@@ -4,6 +4,7 @@
  * task's: one file each in task/, one word in TL_TASKS. */
 #ifndef TL_LOOP_H
 #define TL_LOOP_H
+#include "detections.h"
 #include "events.h"
 #include "statusjson.h"
 #include "together.h"
@@ -75,6 +76,6 @@ typedef struct tl_task {
     tl_status (*tell)(tl_loop *t, const tl_validation *v, double rate, bool best);
     tl_status (*finish)(tl_loop *t, const tl_train_result *r); /* process 0, after the last epoch. Optional */
 } tl_task;
-#define TL_TASKS(X) X(classify)
+#define TL_TASKS(X) X(classify) X(detect)
 extern const tl_task *const tl_tasks[]; /* NULL-terminated */
 #endif

@@ -22,7 +22,7 @@ typedef struct tl_scheduler {
     const char *name, *brief;
     double (*rate)(const tl_schedule *c, long step, long total); /* the learning rate of step 0..total-1 */
 } tl_scheduler;
-#define TL_SCHEDULERS(X) X(step) X(soft_anneal) X(cosine)
+#define TL_SCHEDULERS(X) X(step) X(soft_anneal) X(cosine) X(annealing)
 extern const tl_scheduler *const tl_schedulers[]; /* NULL-terminated */
 
 /* ---- Metrics of classification: confusion matrix and what follows from it ---- */
@@ -70,6 +70,8 @@ double    tl_weights_step(tl_weights *w, float rate, long step);
 void      tl_weights_swap(tl_weights *w); /* exchange weights and their averages; twice is nothing */
 
 /* ---- Evaluation ---- */
+/* Put a batch's targets into the inputs of a plan that want them: a picture's lie one after another, in the order of the inputs. */
+void      tl_targets_fill(const tl_plan *p, const tl_vals *target, const tl_batch *b);
 typedef struct { int sample, label; const float *p; } tl_prediction; /* p: probabilities, classes of them */
 /* Run plan (not training) over one epoch of l; each: called for every sample, or NULL. trunk: plan is of its rest; NULL: of m's graph. */
 tl_status tl_evaluate(tl_plan *plan, const tl_trunk *trunk, const tl_model *m, const tl_dataset *d, tl_loader *l, tl_confusion *out,
@@ -95,8 +97,8 @@ typedef struct { const char *dir, *name, *key; } tl_checkpoints;
 tl_status tl_checkpoint_save(const tl_checkpoints *c, const tl_model *m, const tl_train_state *s, const tl_weights *w);
 /* The model of this epoch is no longer wanted. */
 tl_status tl_checkpoint_drop(const tl_checkpoints *c, int epoch);
-/* Make NAME_best.onnx point to the model of this epoch. */
-tl_status tl_checkpoint_mark_best(const tl_checkpoints *c, int epoch);
+/* Make NAME_best.onnx (or, as "", NAME.onnx) point to the model of this epoch. */
+tl_status tl_checkpoint_mark(const tl_checkpoints *c, const char *as, int epoch);
 /* The newest whole pair: its model and state. *model NULL: there is none. What was passed over, and why, is added to *notes. */
 typedef struct { tl_model *model; tl_train_state state; tl_bytes arrays; const char *path; } tl_checkpoint;
 tl_status tl_checkpoint_find(tl_arena *a, const tl_checkpoints *c, tl_checkpoint *out, const char **notes);

@@ -97,7 +97,7 @@ static tl_status make_trunk(tl_loop *t)
     tl_model *m = t->c->model;
     t->loss = tl_model_loss(m, &t->target);
     if (t->c->teacher) TL_TRY(tl_distill_new(t->a, t->c->teacher, m, t->c->loader.batch, &t->loss, &t->distill));
-    TL_TRY(m->g->status);
+    TL_TRY(tl_graph_init(m->g, t->c->seed)); /* parameters of the loss */
     return tl_trunk_new(t->a, m, t->c->loader.batch, t->distill, &t->trunk);
 }
 
@@ -127,15 +127,8 @@ static tl_status make_plans(tl_loop *t)
 
 tl_status tl_loop_fill(const tl_loop *t, const tl_batch *b, tl_plan *p)
 {
-    const float *from = b->target;
     TL_TRY(tl_trunk_feed(&t->trunk, b->x, p));
-    for (int i = 0; i < t->c->loader.batch; i++) /* a picture's targets lie one after another, as the inputs that want them */
-        for (int k = 0; k < t->target.n; k++) {
-            const tl_tensor y = tl_plan_value(p, t->target.at[k]);
-            const size_t one = tl_count(y.s) / (size_t)y.s.n;
-            memcpy(y.f + (size_t)i * one, from, one * sizeof(float));
-            from += one;
-        }
+    tl_targets_fill(p, &t->target, b);
     return TL_OK;
 }
 
@@ -257,8 +250,9 @@ static tl_status record(tl_loop *t, const tl_validation *v, double rate)
 static tl_status tell_unreadable(tl_loop *t)
 {
     const tl_loader *both[] = { t->load, t->load_val };
-    if (!tl_loop_first(t) || tl_loader_bad(t->load).n + tl_loader_bad(t->load_val).n == t->unreadable) return TL_OK;
-    return tl_unreadable_report(t->a, both, TL_LEN(both), t->c->results, &t->c->listener, &t->unreadable);
+    const int n = t->load_val ? 2 : 1, bad = tl_loader_bad(t->load).n + (n > 1 ? tl_loader_bad(t->load_val).n : 0);
+    if (!tl_loop_first(t) || bad == t->unreadable) return TL_OK;
+    return tl_unreadable_report(t->a, both, n, t->c->results, &t->c->listener, &t->unreadable);
 }
 
 /* Processors of different kinds may have come to differ in a last bit, which would grow. */
@@ -304,7 +298,7 @@ static tl_status note_best(tl_loop *t, const tl_validation *v)
     t->s.best_loss = v->loss;
     TL_TRY(tl_loop_save(t));
     if (!tl_loop_first(t)) return TL_OK;
-    TL_TRY(tl_checkpoint_mark_best(&t->files, t->s.epoch));
+    TL_TRY(tl_checkpoint_mark(&t->files, "_best", t->s.epoch));
     return forget(t, was);
 }
 
@@ -371,7 +365,7 @@ static tl_status restore(tl_loop *t, const tl_checkpoint *k)
     if (k->model) {
         TL_TRY(tl_checkpoint_restore(k, &t->weights));
         tl_weights_swap(&t->weights); /* the model holds averages, the arrays the raw weights */
-        if (t->s.best_epoch >= 0) TL_TRY(tl_checkpoint_mark_best(&t->files, t->s.best_epoch)); /* a crash may have come before */
+        if (t->s.best_epoch >= 0) TL_TRY(tl_checkpoint_mark(&t->files, "_best", t->s.best_epoch)); /* a crash may have come before */
     }
     TL_TRY(record(t, NULL, 0));
     return tl_statusjson_add(t->status, &(tl_run_event){ .state = TL_RUN_STARTED, .message = k->model ? "training resumed" : "training started" });
@@ -447,7 +441,7 @@ tl_status tl_train(tl_arena *a, const tl_trainer_conf *c, tl_train_result *out)
     if (t.trunk.rows) tl_rows_leave(t.trunk.rows, !s);
     if (s && t.status && tl_loop_first(&t)) {
         const char *why = tl_strdup(a, tl_errmsg());
-        if (s == TL_EDATA && t.load && t.load_val) (void)tell_unreadable(&t);
+        if (s == TL_EDATA && t.load && (t.load_val || !c->val)) (void)tell_unreadable(&t);
         (void)tl_statusjson_add(t.status, &(tl_run_event){ .state = TL_RUN_FAILURE, .message = why });
         if (why) tl_fail_again(s, why); /* the first failure is the one to report */
     }

@@ -22,6 +22,7 @@ typedef struct {
     int               validate_every, first_validation, save_every; /* epochs; 0: each. The last one is validated and saved anyhow, the best of
                                       * those validated is kept */
     const float      *class_weight;  /* per class, NULL: all 1 */
+    const struct tl_detect_goal *detect; /* of detectors: detections.h */
     bool              head_first;    /* fit the head on the frozen trunk, as epoch 0, when the network allows it */
     bool              compare;       /* measure what a head on the frozen trunk reaches, to say if training does worse */
     bool              choose_crop;   /* with head_first: cut pictures in the middle, or squeeze them, whichever validates better */

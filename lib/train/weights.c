@@ -5,7 +5,7 @@
 static bool in_scope(const tl_regularizer *r, const tl_node *d, int k)
 {
     const char *type = d->op->keras ? d->op->keras(d->attr) : "";
-    if (!d->op->param[k].axes[1]) return false; /* kernels only */
+    if (!d->op->param[k].axes[1] && !(r->bias && type[0])) return false;
     return (type[0] == 'C' && r->conv) || (type[0] == 'D' && type[2] == 'p' && r->depthwise) ||
            (type[0] == 'D' && type[2] == 'n' && r->dense);
 }

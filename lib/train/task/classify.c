@@ -114,7 +114,7 @@ static tl_status judge(tl_loop *t)
     t->s.best_acc = v.score;
     t->s.best_loss = v.loss;
     TL_TRY(tl_loop_save(t));
-    return tl_loop_first(t) ? tl_checkpoint_mark_best(&t->files, 0) : TL_OK;
+    return tl_loop_first(t) ? tl_checkpoint_mark(&t->files, "_best", 0) : TL_OK;
 }
 
 static tl_status finish(tl_loop *t, const tl_train_result *r)

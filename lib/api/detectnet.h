@@ -1,0 +1,20 @@
+/* detectnet.h - what the tasks of DetectNet_v2 share. SPDX-License-Identifier: MIT */
+#ifndef TL_API_DETECTNET_H
+#define TL_API_DETECTNET_H
+#include "api.h"
+#include "detections.h"
+#include "detectnet_v2.h"
+
+/* A checked spec, its warnings told. */
+tl_status tl_detect_open(tl_arena *a, const char *path, const tl_list *overrides, const tl_listener *l, const tl_detect_spec **out);
+/* How cells become objects of a class. */
+tl_clustering tl_clustering_of(const tl_clustering_config *c);
+/* The grid of a model of DetectNet_v2; TL_EARG: it is none. */
+tl_status tl_cells_of(const tl_model *m, tl_cells *out);
+/* What training and evaluation aim at. compat: the original's INTEGRATE. */
+tl_status tl_detect_goal_of(tl_arena *a, const tl_detect_spec *s, bool compat, tl_detect_goal *out);
+/* The pictures to train on, or to validate with, and how model m sees them. *out NULL: there are none to validate with. What
+ * became of names and boxes is told. */
+typedef enum { TL_SET_TRAINING, TL_SET_VALIDATION } tl_set_use;
+tl_status tl_detect_set_open(tl_arena *a, const tl_detect_spec *s, tl_set_use use, const tl_model *m, const tl_listener *l, tl_dataset **out);
+#endif
