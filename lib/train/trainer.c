@@ -427,10 +427,12 @@ static const tl_task *task_of(const tl_model *m)
 
 tl_status tl_train_plan(tl_arena *a, const tl_trainer_conf *c, tl_plan **out)
 {
-    tl_loop t = { .c = c, .a = a, .task = task_of(c->model) };
-    TL_TRY(make_trunk(&t));
-    TL_TRY(plan_step(&t));
-    *out = t.plan;
+    tl_loop *t = tl_new(a, tl_loop, 1); /* as long as the plan, whose graph is in it */
+    TL_NEW(t);
+    *t = (tl_loop){ .c = c, .a = a, .task = task_of(c->model) };
+    TL_TRY(make_trunk(t));
+    TL_TRY(plan_step(t));
+    *out = t->plan;
     return TL_OK;
 }
 
