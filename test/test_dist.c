@@ -299,6 +299,23 @@ static void twice_the_same_bits(void **state)
 }
 
 /* A stopped training is gone on with by another number of processes, at the same pictures. */
+/* Each computes features of its share, none twice, and all have them: training goes as it does without. */
+static void features_computed_once(void **state)
+{
+    (void)state;
+    skip_without_mpi();
+    spec("squeezenet\" freeze_blocks: 0 freeze_blocks: 1 freeze_blocks: 2 freeze_blocks: 3 freeze_blocks: 4 freeze_blocks: 5 "
+         "freeze_blocks: 6 freeze_blocks: 7 freeze_blocks: 8", "");
+    static const struct { int processes, batch; } jobs[] = { { 2, 3 }, { 3, 2 }, { 3, 5 } };
+    for (int i = 0; i < TL_LEN(jobs); i++) {
+        const char *name[] = { tl_printf(a, "plain%d", i), tl_printf(a, "memory%d", i) };
+        says(train(name[0], jobs[i].processes, jobs[i].batch, ""), 0, "epoch 2/2");
+        says(train(name[1], jobs[i].processes, jobs[i].batch, "--cache-features"), 0, "each: 33 computed");
+        assert_true(same_file(weights(name[0], 2), weights(name[1], 2)));
+        assert_string_equal(text_of(tl_printf(a, "%s/%s/training.csv", place, name[0])), text_of(tl_printf(a, "%s/%s/training.csv", place, name[1])));
+    }
+}
+
 static void stopped_and_resumed_by_others(void **state)
 {
     (void)state;
@@ -457,6 +474,7 @@ int main(int argc, char **argv)
         T(as_one_process_with_the_same_batch),
         T(as_one_process_with_batch_norm),
         T(twice_the_same_bits),
+        T(features_computed_once),
         T(stopped_and_resumed_by_others),
         T(a_process_that_dies_or_stops_ends_the_job),
         T(an_error_of_one_is_told),

@@ -4,7 +4,10 @@
  * as those the trunk would have made in a training batch, because a picture's features depend on nothing but the picture.
  *
  * Where they take more memory than allowed they go to RESULTS/features.cache. A training that was stopped finds them there; the
- * key says that trunk, preparation and pictures are still the same. At the end of the training the file is removed. */
+ * key says that trunk, preparation and pictures are still the same. At the end of the training the file is removed.
+ *
+ * Of many processes each computes its share of the batches; then all get the rows of all, for in later epochs each will want
+ * others. */
 #include "listen.h"
 #include "seal.h"
 #include "text.h"
@@ -66,7 +69,7 @@ static void mirror(float *x, tl_shape s)
 }
 
 /* One data set's rows: from `first` on, and as far again (mirrored; 0: there are none) those of the mirrored pictures. */
-typedef struct { tl_trunk *t; const tl_dataset *d; size_t first, mirrored; int computed; } part;
+typedef struct { tl_trunk *t; const tl_dataset *d; size_t first, mirrored; int computed; bool stopped; } part;
 
 static bool known(const part *p, int i)
 {
@@ -103,7 +106,7 @@ static tl_status fill(part *p, tl_loader *load, const tl_listener *l)
     if (done == n) return TL_OK;
     TL_TRY(tl_loader_start(load, 0, 0));
     for (done = 0;; done += b->n) {
-        TL_CHECK(!tl_stopping(l), TL_ESTOPPED, "stopped while computing features, before the first step of training");
+        if ((p->stopped = tl_stopping(l))) return TL_OK;
         if (l->progress) l->progress(l->ctx, &(tl_progress){ .stage = "features", .batch = done, .batches = n });
         TL_TRY(tl_loader_next(load, &b));
         if (!b) return TL_OK;
@@ -111,20 +114,84 @@ static tl_status fill(part *p, tl_loader *load, const tl_listener *l)
     }
 }
 
+/* A row of each process at a time: whether it is there, then its numbers as they lie in memory. */
+typedef struct { tl_dist *dist; int batch, n; double *mine, *all; } exchange; /* n and size x n numbers */
+
+static tl_status exchange_new(tl_arena *a, const tl_trainer_conf *c, const tl_rows *rows, exchange *e)
+{
+    const size_t width = tl_rows_width(rows) * sizeof(float);
+    *e = (exchange){ .dist = c->dist, .batch = c->loader.batch, .n = 1 + (int)((width + sizeof(double) - 1) / sizeof(double)) };
+    TL_NEW(e->mine = tl_new(a, double, e->n));
+    TL_NEW(e->all = tl_new(a, double, e->n * tl_dist_size(e->dist)));
+    return TL_OK;
+}
+
+/* Of rows first..first + n number i of process 0, and those that the others made beside it. */
+static tl_status exchange_row(const exchange *e, tl_rows *rows, size_t first, int n, int i)
+{
+    const int rank = tl_dist_rank(e->dist), size = tl_dist_size(e->dist), own = i + rank * e->batch;
+    e->mine[0] = own < n && tl_rows_has(rows, first + (size_t)own);
+    if (e->mine[0] > 0) TL_TRY(tl_rows_get(rows, first + (size_t)own, (float *)(void *)(e->mine + 1)));
+    TL_TRY(tl_dist_gather(e->dist, e->mine, e->n, e->all));
+    for (int k = 0; k < size; k++) {
+        const double *from = e->all + (size_t)k * (size_t)e->n;
+        const size_t row = first + (size_t)i + (size_t)(k * e->batch);
+        if (from[0] > 0 && !tl_rows_has(rows, row)) TL_TRY(tl_rows_put(rows, row, (const float *)(const void *)(from + 1)));
+    }
+    return TL_OK;
+}
+
+static tl_status exchange_rows(const exchange *e, tl_rows *rows, size_t first, int n)
+{
+    const int together = tl_dist_size(e->dist) * e->batch;
+    for (int i = 0; i < n; i += together)
+        for (int j = 0; j < e->batch && i + j < n; j++) TL_TRY(exchange_row(e, rows, first, n, i + j));
+    return TL_OK;
+}
+
+/* All processes stop where one was told to; *computed becomes the sum of all. */
+static tl_status agree(tl_arena *a, tl_dist *d, bool stop, int *computed)
+{
+    const double mine[] = { stop, *computed };
+    double *all = tl_new(a, double, 2 * tl_dist_size(d));
+    TL_NEW(all);
+    TL_TRY(tl_dist_gather(d, mine, 2, all));
+    *computed = 0;
+    for (int k = 0; k < tl_dist_size(d); k++) {
+        stop |= all[2 * k] > 0;
+        *computed += (int)all[2 * k + 1];
+    }
+    if (!stop) return TL_OK;
+    tl_dist_agree(d);
+    return tl_fail(TL_ESTOPPED, "stopped while computing features, before the first step of training");
+}
+
 static tl_status fill_all(tl_arena *a, const tl_trainer_conf *c, tl_trunk *t, int *computed)
 {
     const size_t n = (size_t)c->train->sample.n, mirrored = c->loader.hflip ? n : 0;
-    part parts[] = { { t, c->train, 0, mirrored, 0 }, { t, c->val, n + mirrored, 0, 0 } };
+    part parts[] = { { t, c->train, 0, mirrored, 0, false }, { t, c->val, n + mirrored, 0, 0, false } };
+    bool stop = false;
     tl_loader_conf conf = c->loader;
     conf.center_crop = c->model->center_crop;
     conf.hflip = conf.shuffle = conf.wrap = false;
     conf.smoothing = 0;
     conf.cache_bytes = 0; /* each picture is read once */
+    conf.share = tl_dist_rank(c->dist);
+    conf.shares = tl_dist_size(c->dist);
     for (int i = 0; i < TL_LEN(parts); i++) {
         tl_loader *load;
         TL_TRY(tl_loader_new(a, parts[i].d, &conf, &load));
         TL_TRY(fill(&parts[i], load, &c->listener));
         *computed += parts[i].computed;
+        stop |= parts[i].stopped;
+    }
+    TL_TRY(agree(a, c->dist, stop, computed));
+    if (!c->dist) return TL_OK;
+    exchange e;
+    TL_TRY(exchange_new(a, c, t->rows, &e));
+    for (int i = 0; i < TL_LEN(parts); i++) {
+        TL_TRY(exchange_rows(&e, t->rows, parts[i].first, parts[i].d->sample.n));
+        if (parts[i].mirrored) TL_TRY(exchange_rows(&e, t->rows, parts[i].first + parts[i].mirrored, parts[i].d->sample.n));
     }
     return TL_OK;
 }
