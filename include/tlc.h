@@ -225,6 +225,19 @@ typedef struct { int files, records, objects, dropped; const char *warnings; } t
 /* Labels in KITTI's or COCO's form into TFRecords. */
 tl_status tl_detectnet_v2_dataset_convert(tl_arena *a, const tl_dataset_convert_opts *o, const tl_listener *l, tl_dataset_convert_summary *out);
 
+/* ---- Data sets for detection --------------------------------------------------------------------
+ * Labels in KITTI's, Pascal VOC's, COCO's or YOLO's form, CSV tables or TFRecords; which it is, and where labels and pictures lie, is
+ * found out where it is not told. */
+typedef struct {
+    const char *folder;          /* required: the data set, or its pictures when labels is given */
+    const char *labels, *images; /* where they lie; NULL: below the folder */
+    const char *validation;      /* another data set to compare with, NULL: what is called val and test below the folder */
+    const char *format;          /* NULL: found out */
+} tl_dataset_check_opts;
+typedef struct { int errors, warnings, pictures, objects; const char *text, *json; } tl_dataset_check_summary;
+/* Count, decode every picture, look for faults and copies. Faults are counted, not an error. */
+tl_status tl_dataset_check(tl_arena *a, const tl_dataset_check_opts *o, const tl_listener *l, tl_dataset_check_summary *out);
+
 /* ---- Other programs' files ---------------------------------------------------------------------
  * Weights and networks that others made (safetensors, PyTorch, ONNX, ...; told by content), as a model of ours. Weights alone need to
  * know their network: arch and n_layers, or the one where everything matches. A network is kept as it is, or, with arch, its weights
