@@ -1,63 +1,9 @@
 /* test_label.c - labels in all their forms: what is read, what is refused, what is mended. SPDX-License-Identifier:
  * MIT */
-#include "places.h"
-#include "label.h"
+#include "labels.h"
 #include "text.h"
-#include <math.h>
 
 #define FIXTURES "test/data/label/"
-#define SHARED   "../shared/data/"
-
-static const char *class_name(const tl_labels *l, const tl_object *o)
-{
-    return ((const char **)l->classes.at)[o->label];
-}
-
-static tl_labels *load(tl_arena *a, tl_label_conf c)
-{
-    tl_labels *l;
-    ok(tl_labels_read(a, &c, &l));
-    return l;
-}
-
-/* ---- Forms agree ---- */
-
-static bool same_box(tl_box a, tl_box b, double most)
-{
-    return fabs((double)a.x1 - (double)b.x1) <= most && fabs((double)a.y1 - (double)b.y1) <= most &&
-           fabs((double)a.x2 - (double)b.x2) <= most && fabs((double)a.y2 - (double)b.y2) <= most;
-}
-
-/* The first object of picture p in l that is not yet taken and is o, a class of the same name. */
-static bool take_same(const tl_labels *l, const tl_picture *p, bool *taken, const char *name, tl_box box,
-                      double most)
-{
-    for (int i = p->first; i < p->first + p->n; i++) {
-        if (taken[i] || strcasecmp(class_name(l, l->object + i), name) || !same_box(l->object[i].box, box, most))
-            continue;
-        return taken[i] = true;
-    }
-    return false;
-}
-
-/* Both have the same pictures with the same objects, in any order. Blanks of names are '_' in KITTI's. */
-static void assert_agree(tl_arena *a, const tl_labels *x, const tl_labels *y, double most)
-{
-    assert_int_equal(x->npictures, y->npictures);
-    assert_int_equal(x->nobjects, y->nobjects);
-    bool *taken = tl_new(a, bool, y->nobjects + 1);
-    for (int i = 0; i < x->npictures; i++) {
-        const tl_picture *p = x->picture + i, *q = y->picture + i;
-        if (strcmp(p->path, q->path)) fail_msg("'%s' is '%s'", p->path, q->path);
-        if (p->n != q->n) fail_msg("'%s': %d and %d objects", p->path, p->n, q->n);
-        for (int k = p->first; k < p->first + p->n; k++) {
-            const tl_object *o = x->object + k;
-            if (!take_same(y, q, taken, class_name(x, o), o->box, most))
-                fail_msg("'%s': no %s at %g %g %g %g in '%s'", p->path, class_name(x, o), (double)o->box.x1,
-                         (double)o->box.y1, (double)o->box.x2, (double)o->box.y2, q->labels);
-        }
-    }
-}
 
 static const char *const forms[] = { "kitti", "voc", "coco", "yolo", "csv" };
 
@@ -421,16 +367,6 @@ static void memory_may_run_out(void **state)
 }
 
 /* ---- Real sets ---- */
-
-static const char *shared(const char *path)
-{
-    static char full[512];
-    snprintf(full, sizeof full, SHARED "%s", path);
-    if (tl_file_exists(full)) return full;
-    print_message("skipped: there is no %s\n", full);
-    skip();
-    return NULL;
-}
 
 /* A hundred pictures of Pascal VOC in the forms that annotation tools exported. */
 static void hundred_ground_truths_agree(void **state)
