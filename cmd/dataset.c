@@ -1,7 +1,7 @@
 /* dataset.c - tlc dataset check, convert, split. SPDX-License-Identifier: MIT */
 #include "cmds.h"
 
-#define FORM "kitti, voc, coco, yolo, csv or tfrecord; otherwise found out"
+#define FORM "kitti, voc, coco, yolo, csv, labelme, cvat or tfrecord; otherwise found out"
 
 /* ---- check ---- */
 typedef struct {

@@ -226,8 +226,8 @@ typedef struct { int files, records, objects, dropped; const char *warnings; } t
 tl_status tl_detectnet_v2_dataset_convert(tl_arena *a, const tl_dataset_convert_opts *o, const tl_listener *l, tl_dataset_convert_summary *out);
 
 /* ---- Data sets for detection --------------------------------------------------------------------
- * Labels in KITTI's, Pascal VOC's, COCO's or YOLO's form, CSV tables or TFRecords; which it is, and where labels and pictures lie, is
- * found out where it is not told. */
+ * Labels in the forms that tl_list_text("formats") lists; which it is, and where labels and pictures lie, is found out where it is not
+ * told. */
 typedef struct {
     const char *folder;          /* required: the data set, or its pictures when labels is given */
     const char *labels, *images; /* where they lie; NULL: below the folder */

@@ -152,6 +152,29 @@ static void yolo_names(void **state)
     assert_classes(load(p->a, (tl_label_conf){ .labels = at(p, "none/labels") }), "3");
 }
 
+/* Shapes of annotation tools, of which boxes are made. */
+static void shapes_become_boxes(void **state)
+{
+    place *p = *state;
+    put_text(p, "labelme/1.json",
+             "{\"shapes\": [{\"label\": \"a\", \"shape_type\": \"rectangle\", \"points\": [[9, 2], [1.5, 4]]}, "
+             "{\"label\": \"b\", \"points\": [[1, 2], [7, 5], [3, 9]]}], \"imageWidth\": 20, \"imageHeight\": 10}");
+    put_text(p, "cvat.xml",
+             "<annotations><image name='1' width='20' height='10'><box label='a' xtl='1.5' ytl='2' xbr='9' ybr='4'/>"
+             "<polygon label='b' occluded='1' points='1.00,2.00;7,5;3,9'/></image><image name='2'/></annotations>");
+    const char *const from[] = { at(p, "labelme"), at(p, "cvat.xml") };
+    for (int i = 0; i < TL_LEN(from); i++) {
+        const tl_labels *l = load(p->a, (tl_label_conf){ .labels = from[i] });
+        assert_string_equal(l->format->name, i ? "cvat" : "labelme");
+        assert_int_equal(l->npictures, 1 + i);
+        assert_int_equal(l->picture[0].w, 20);
+        assert_true(same_box(l->object[0].box, (tl_box){ 1.5f, 2, 9, 4 }, 0));
+        assert_true(same_box(l->object[1].box, (tl_box){ 1, 2, 7, 9 }, 0));
+        assert_int_equal(l->object[1].occlusion, i);
+        assert_classes(l, "a b");
+    }
+}
+
 /* ---- Boxes ---- */
 
 static void boxes_are_judged(void **state)
@@ -248,7 +271,7 @@ static void forms_and_pictures_are_found(void **state)
     put_text(p, "two/b.json", JSON);
     const struct { const char *path, *format; tl_status status; const char *says; } wrong[] = {
         { "absent", NULL, TL_EDATA, "there is no file or folder" },
-        { "empty", NULL, TL_EDATA, "(coco, csv, voc, kitti, yolo, tfrecord)" },
+        { "empty", NULL, TL_EDATA, "(coco, csv, voc, kitti, yolo, labelme, cvat, tfrecord)" },
         { "blank", NULL, TL_EDATA, "the format has to be told" },
         { "blank", "kitti", TL_OK, NULL },
         { "blank", "kiti", TL_EARG, "there is no label format 'kiti'" },
@@ -327,6 +350,23 @@ static void mistakes_are_told(void **state)
         { "csv", "1.csv", CSV ",a,1,2,3,4\n", "without the picture's name" },
         { "csv", "1.csv", CSV "1.jpg,\"a,1,2,3,4\n", "a quote is not closed" },
         { "csv", "1.csv", "", "empty" },
+        { "labelme", "1.json", "{\n\"shapes\": [", "line 2: not JSON" },
+        { "labelme", "1.json", "{}", "no list of \"shapes\"" },
+        { "labelme", "1.json", "{\"shapes\": [{\"points\": [[1, 2], [3, 4]]}]}", "shape 1 has no \"label\"" },
+        { "labelme", "1.json", "{\"shapes\": [{\"label\": \"a\", \"points\": [[1, 2], [3]]}]}", "a point of 'a'" },
+        { "labelme", "1.json", "{\"shapes\": [{\"label\": \"a\", \"points\": []}]}", "'a' has no points" },
+        { "labelme", "1.json", "{\"shapes\": [{\"label\": \"a\", \"shape_type\": \"circle\"}]}", "with a circle" },
+        { "cvat", "1.xml", "<annotations>\n<image/>", "line 2: an <image> without a name" },
+        { "cvat", "1.xml", "<annotations><box label='a'/></annotations>", "outside of any <image>" },
+        { "cvat", "1.xml", "<annotations><image name='1'><box/></image></annotations>", "without a label" },
+        { "cvat", "1.xml", "<annotations><image name='1'><box label='a' xtl='q'/></image></annotations>", "which xtl has" },
+        { "cvat", "1.xml", "<annotations><image name='1'><box label='a' rotation='9'/></image></annotations>", "is rotated" },
+        { "cvat", "1.xml", "<annotations><image name='1'><polygon label='a' points='1,2;3'/></image></annotations>",
+          "'1,2;3' are not points" },
+        { "cvat", "1.xml", "<annotations><image name='1'><polygon label='a'/></image></annotations>", "without points" },
+        { "cvat", "1.xml", "<annotations><track/></annotations>", "tracks of a video" },
+        { "cvat", "1.xml", "<!DOCTYPE a><annotations/>", "document type declaration" },
+        { "cvat", "1.xml", "<annotations>", "not XML" },
     };
     for (int i = 0; i < TL_LEN(rows); i++) {
         char *dir = tl_printf(p->a, "%d", i), *file = tl_printf(p->a, "%s/%s", dir, rows[i].file);
@@ -377,7 +417,8 @@ static void hundred_ground_truths_agree(void **state)
         { "gts/pascalvoc_format", "voc", 0 },        { "gts/imagenet_format/Annotations", "voc", 0.01 },
         { "gts/coco_format_v1", "coco", 0.01 },      { "gts/coco_format_v2", "coco", 0.01 },
         { "gts/openimages_format", "csv", 0.01 },    { "gts/yolo_format", "yolo", 0.01 },
-        { "gts/tfrecord_format", "tfrecord", 0.01 },
+        { "gts/tfrecord_format", "tfrecord", 0.01 }, { "gts/labelme_format", "labelme", 0.01 },
+        { "gts/cvat_format", "cvat", 0.01 },
     };
     tl_labels *first = NULL;
     for (int i = 0; i < TL_LEN(rows); i++) {
@@ -423,6 +464,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(flags_are_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(names_become_classes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(yolo_names, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(shapes_become_boxes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(boxes_are_judged, set_up, tear_down),
         cmocka_unit_test_setup_teardown(examples_are_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(forms_and_pictures_are_found, set_up, tear_down),

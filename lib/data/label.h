@@ -131,6 +131,6 @@ struct tl_label_format {
     const char *names;           /* what that file is called */
 };
 #define TL_LABEL_HEAD 8192
-#define TL_LABEL_FORMATS(X) X(coco) X(csv) X(voc) X(kitti) X(yolo) X(tfrecord)
+#define TL_LABEL_FORMATS(X) X(coco) X(csv) X(voc) X(kitti) X(yolo) X(labelme) X(cvat) X(tfrecord)
 extern const tl_label_format *const tl_label_formats[]; /* NULL-terminated; the first that knows a file reads it */
 #endif

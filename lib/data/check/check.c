@@ -150,6 +150,7 @@ static void near_pair(void *ctx, int i, int k)
 {
     const pairs *p = ctx;
     const tl_surveyed *x = p->picture[i], *y = p->picture[k];
+    if (x > y) x = p->picture[k], y = p->picture[i];
     tl_find(p->f, false, x->split == y->split ? "similar" : "similar_across", x->split, "'%s' ~ '%s'", x->path, y->path);
 }
 
