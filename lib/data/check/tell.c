@@ -52,7 +52,7 @@ static void histogram(tl_text *t, const tl_check *c, const char *title, const ch
     }
     tl_textf(t, "\n%s\n", title);
     for (int i = 0; i < n; i++) {
-        tl_textf(t, "  %-*s %7d ", WIDTH, bin[i], sum[i]);
+        tl_textf(t, "  %-*s %7d%s", WIDTH, bin[i], sum[i], sum[i] ? " " : "");
         for (int b = (int)((long)sum[i] * BAR / most) + (sum[i] > 0); b > 0; b--) tl_textf(t, "#");
         tl_textf(t, "\n");
     }

@@ -109,10 +109,12 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 
 static tl_status store(job *j)
 {
+    size_t n = strlen(j->c->folder);
+    TL_CHECK(n, TL_EARG, "the name of the folder to make is empty");
     TL_TRY(check_folder(j));
     TL_TRY(check_names(j));
-    TL_NEW(j->tmp = tl_printf(j->a, "%.*s.%ld.tmp", (int)(strlen(j->c->folder) - (j->c->folder[strlen(j->c->folder) - 1] == '/')),
-                              j->c->folder, (long)getpid()));
+    while (n > 1 && j->c->folder[n - 1] == '/') n--;
+    TL_NEW(j->tmp = tl_printf(j->a, "%.*s.%ld.tmp", (int)n, j->c->folder, (long)getpid()));
     TL_CHECK(!tl_file_exists(j->tmp), TL_EIO, "'%s', where the data set was to be made, is there already", j->tmp);
     tl_status s = tl_mkdirs(j->tmp);
     for (int i = 0; i < j->c->parts && !s; i++) s = put_part(j, i);
