@@ -176,6 +176,27 @@ static void it_is_told(void **state)
     json_decref(j);
 }
 
+static void memory_may_run_out(void **state)
+{
+    (void)state;
+    tl_status s = TL_ENOMEM;
+    for (long n = 0; s; n++) {
+        tl_list splits;
+        tl_check c;
+        const char *text;
+        tl_arena *a = tl_arena_new();
+        tl_oom_countdown = n;
+        s = tl_splits_find(a, &(tl_label_conf){ .labels = "test/data/label/kitti", .pictures = IMAGES }, &splits);
+        if (!s) s = tl_check_run(a, splits, NULL, &c);
+        if (!s) s = tl_check_text(a, &c, &text);
+        if (!s) s = tl_check_json(a, &c, &text);
+        tl_oom_countdown = -1;
+        tl_arena_free(a);
+        if (s && s != TL_ENOMEM) fail_msg("allocation %ld: %d, %s", n, s, tl_errmsg());
+        assert_true(n < 100000);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +205,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(faults_are_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(other_faults_are_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(it_is_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(memory_may_run_out, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,8 @@
 /* test_dataset_store.c - labels written and read again, data sets in parts. SPDX-License-Identifier: MIT */
 #include "labels.h"
 #include "store.h"
+#include "text.h"
+#include <sys/stat.h>
 
 static const char *const forms[] = { "kitti", "voc", "coco", "yolo", "csv" };
 
@@ -9,6 +11,13 @@ static tl_status convert(place *p, const tl_labels *l, const char *form, const c
     tl_store_conf c = { .folder = at(p, to), .how = how, .parts = 1 };
     ok(tl_label_format_find(p->a, form, &c.format));
     return tl_store(p->a, l, &c, NULL);
+}
+
+static const char *said; /* what was told */
+static void hear(void *ctx, const char *text)
+{
+    place *p = ctx;
+    said = tl_printf(p->a, "%s%s", said ? said : "", text);
 }
 
 /* ---- There and back ---- */
@@ -219,6 +228,69 @@ static void parts_have_their_shares(void **state)
     assert_memory_not_equal(part, other, sizeof(int) * PICTURES);
 }
 
+/* ---- The tasks ---- */
+static void frames_of_a_video_stay_together(void **state)
+{
+    place *p = *state;
+    tl_text rows = tl_text_new(p->a);
+    tl_textf(&rows, "filename,class,xmin,ymin,xmax,ymax\n");
+    for (int i = 0; i < 40; i++) {
+        put_image(p, tl_printf(p->a, "in/images/video%c_%02d.jpg", 'a' + i / 5, i % 5), "large.jpg");
+        tl_textf(&rows, "video%c_%02d.jpg,%s,1,2,30,40\n", 'a' + i / 5, i % 5, i % 2 ? "car" : "bus");
+    }
+    put_text(p, "in/labels.csv", tl_text_end(&rows));
+    tl_dataset_store_opts o = { .input = at(p, "in"), .output = at(p, "out"), .map = "car=vehicle,bus=vehicle", .link = true,
+                                .val = 0.25f, .test = 0.125f, .seed = 1, .to = "kitti" };
+    tl_dataset_store_summary s;
+    said = NULL;
+    ok(tl_dataset_split(p->a, &o, &(tl_listener){ .say = hear, .ctx = p }, &s));
+    assert_non_null(strstr(said, "note: names fall into 8 groups"));
+    assert_non_null(strstr(said, "car -> vehicle: 20 objects"));
+    assert_string_equal(s.text, "class        train       val      test\nvehicle         25        10         5\n"
+                                "pictures        25        10         5\n");
+    o.output = at(p, "grouped");
+    o.group = "prefix";
+    ok(tl_dataset_split(p->a, &o, NULL, &s));
+    assert_non_null(strstr(s.text, "pictures        25        10         5\n8 groups of pictures were kept together\n"));
+    static const char *const parts[] = { "train", "val", "test" };
+    for (int k = 0, sum = 0; k < 3; k++) {
+        tl_labels *l = load(p->a, (tl_label_conf){ .labels = tl_path_join(p->a, o.output, parts[k]) });
+        for (int i = 0; i < l->npictures; i++, sum++) {
+            assert_true(l->picture[i].found);
+            assert_string_equal(tl_path_base(l->picture[i].path) + 7, tl_printf(p->a, "%02d.jpg", i % 5));
+        }
+        if (k == 2) assert_int_equal(sum, 40);
+    }
+    assert_int_equal(tl_dataset_split(p->a, &o, NULL, &s), TL_EARG); /* the folder is not empty now */
+    o.output = at(p, "more");
+    o.map = "car";
+    assert_int_equal(tl_dataset_split(p->a, &o, NULL, &s), TL_EARG);
+    assert_non_null(strstr(tl_errmsg(), "expected OLD=NEW"));
+    o.map = NULL;
+    o.group = "(in|video)"; /* all in one */
+    assert_int_equal(tl_dataset_split(p->a, &o, NULL, &s), TL_EDATA);
+    assert_non_null(strstr(tl_errmsg(), "1 group, too few for 3 parts"));
+}
+
+static void memory_may_run_out(void **state)
+{
+    place *p = *state;
+    const tl_dataset_store_opts o = { .input = "test/data/label/voc", .images = IMAGES, .output = at(p, "out"), .val = 0.3f,
+                                      .to = "coco", .group = "prefix" };
+    tl_status s = TL_ENOMEM;
+    for (long n = 0; s; n++) {
+        tl_dataset_store_summary sum;
+        tl_arena *a = tl_arena_new();
+        tl_oom_countdown = n;
+        s = tl_dataset_split(a, &o, NULL, &sum);
+        tl_oom_countdown = -1;
+        tl_arena_free(a);
+        if (s && s != TL_ENOMEM) fail_msg("allocation %ld: %d, %s", n, s, tl_errmsg());
+        if (s && n % 50 == 0) assert_int_equal(rmdir(p->root), 0), assert_int_equal(mkdir(p->root, 0777), 0);
+        assert_true(n < 100000);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +301,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(mistakes_are_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(groups_are_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(parts_have_their_shares, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(frames_of_a_video_stay_together, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(memory_may_run_out, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,11 +50,10 @@ tl_status tl_dataset_convert(tl_arena *a, const tl_dataset_store_opts *o, const 
     TL_CHECK(format->write, TL_EUNSUP, "labels in the form '%s' are read, but not written", format->name);
     TL_TRY(read_labels(a, o, l, &labels));
     const tl_store_conf c = store_conf(o, format);
-    TL_TRY(tl_store(a, labels, &c, l));
     *out = (tl_dataset_store_summary){ .pictures = labels->npictures, .objects = labels->nobjects };
     TL_NEW(out->text = tl_printf(a, "wrote '%s': %s labels of %d pictures, %d objects, %d classes\n", o->output, format->name,
                                  labels->npictures, labels->nobjects, labels->classes.n));
-    return TL_OK;
+    return tl_store(a, labels, &c, l);
 }
 
 /* ---- Splitting ---- */
@@ -120,7 +119,7 @@ tl_status tl_dataset_split(tl_arena *a, const tl_dataset_store_opts *o, const tl
     TL_TRY(tl_stratify(a, labels, group, groups, share, c.parts, (uint64_t)o->seed, &part));
     c.name = part_name;
     c.part = part;
-    TL_TRY(tl_store(a, labels, &c, l));
     *out = (tl_dataset_store_summary){ .pictures = labels->npictures, .objects = labels->nobjects };
-    return table(a, labels, part, c.parts, groups, &out->text);
+    TL_TRY(table(a, labels, part, c.parts, groups, &out->text));
+    return tl_store(a, labels, &c, l);
 }
