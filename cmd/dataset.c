@@ -90,8 +90,9 @@ static const tl_field split_rows[] = {
     CMD_OPTION(T, test, TL_FLOAT, .lo = 0, .hi = 1, .help = "which part is for testing"),
     CMD_OPTION(T, seed, TL_INT, .def = 42, .hi = 2147483647, .help = "another one makes another split"),
     CMD_OPTION(T, group, TL_STR,
-               .help = "pictures that stay together: prefix (names that are the same before their last number), a "
-                       "regular expression whose parentheses match the same text, or a JSON file, "
+               .help = "pictures that stay together: prefix (names that are the same before their last number), "
+                       "similar (those that look alike), a regular expression whose parentheses match the same "
+                       "text, or a JSON file, "
                        "{\"group\": [\"name\", ...]}; otherwise each is alone"),
     PICTURES,
     TL_F_END

@@ -247,7 +247,7 @@ typedef struct {
     bool        labels_only;     /* leave the pictures where they are */
     float       val, test;       /* split: which part of the pictures; test 0: none */
     int         seed;
-    const char *group;           /* split: "none", "prefix", a regular expression with parentheses, a JSON file; NULL: none */
+    const char *group;           /* split: "none", "prefix", "similar", a regular expression with parentheses, a JSON file; NULL: none */
 } tl_dataset_store_opts;
 typedef struct { int pictures, objects; const char *text; } tl_dataset_store_summary;
 /* The whole data set in another form. */

@@ -157,7 +157,7 @@ static void groups_are_told(void **state)
         { at(p, "map.json"), 2, { 0, 1, 1, 1, 0 }, NULL },
         { "(cam[0-9])", 0, { 0 }, "does not match the name 'x.jpg'" },
         { "(", 0, { 0 }, "no regular expression" },
-        { "prefiks", 0, { 0 }, "expected none, prefix" },
+        { "prefiks", 0, { 0 }, "expected none, prefix, similar" },
         { at(p, "short.json"), 0, { 0 }, "puts the picture 'cam1_0007' into no group" },
         { at(p, "twice.json"), 0, { 0 }, "'x' is in two groups" },
     };
@@ -170,6 +170,23 @@ static void groups_are_told(void **state)
             assert_memory_equal(group, rows[i].group, sizeof rows[i].group);
         } else if (!s || !strstr(tl_errmsg(), rows[i].says)) fail_msg("row %d: %d, %s", i, s, tl_errmsg());
     }
+}
+
+/* The same picture in three encodings, and two others. */
+static void lookalikes_are_a_group(void **state)
+{
+    place *p = *state;
+    static const char *const names[] = { "baseline.jpg", "large.jpg", "optimized.jpg", "progressive.jpg", "rgb8.png" };
+    tl_picture picture[TL_LEN(names)];
+    int *group, n;
+    for (int i = 0; i < TL_LEN(names); i++)
+        picture[i] = (tl_picture){ .path = tl_path_join(p->a, IMAGES, names[i]), .found = true };
+    const tl_labels l = { .npictures = TL_LEN(names), .picture = picture };
+    ok(tl_group(p->a, &l, "similar", &group, &n));
+    assert_true(group[0] == 0 && group[1] == 1 && group[2] == 0 && group[3] == 0);
+    picture[1].found = false;
+    assert_int_equal(tl_group(p->a, &l, "similar", &group, &n), TL_EDATA);
+    assert_non_null(strstr(tl_errmsg(), "1 of the 5 pictures are not there"));
 }
 
 /* ---- Shares ---- */
@@ -300,6 +317,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(folders_stay, set_up, tear_down),
         cmocka_unit_test_setup_teardown(mistakes_are_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(groups_are_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(lookalikes_are_a_group, set_up, tear_down),
         cmocka_unit_test_setup_teardown(parts_have_their_shares, set_up, tear_down),
         cmocka_unit_test_setup_teardown(frames_of_a_video_stay_together, set_up, tear_down),
         cmocka_unit_test_setup_teardown(memory_may_run_out, set_up, tear_down),

@@ -20,8 +20,8 @@ typedef struct {
 tl_status tl_store(tl_arena *a, const tl_labels *l, const tl_store_conf *c, const tl_listener *to);
 
 /* ---- Which pictures belong together, and which part each goes to ---- */
-/* rule "none": each is alone. "prefix": those whose names are the same before the last run of digits (cam1_0007.jpg). A regular
- * expression (POSIX, extended) with parentheses: those where these match the same text of the name. Else a file: JSON,
+/* rule "none": each is alone. "prefix": those whose names are the same before the last run of digits (cam1_0007.jpg).
+ * "similar": those that look alike (check.h), or like one that does. A regular expression (POSIX, extended) with parentheses: those where these match the same text of the name. Else a file: JSON,
  * {"group": ["name", ...]}, as dataset_convert has for sequences; names without suffix. *group: a number of each picture.
  * TL_EDATA: pictures that the rule does not know. */
 tl_status tl_group(tl_arena *a, const tl_labels *l, const char *rule, int **group, int *ngroups);

@@ -2,10 +2,11 @@
 #include "check.h"
 #include <string.h>
 
+/* KITTI's folder "testing" has no labels, and is none of these. */
 static const struct { const char *name; const char *folder[4]; } parts[] = {
     { "train", { "train", "training" } },
     { "val", { "val", "valid", "validation" } },
-    { "test", { "test", "testing" } },
+    { "test", { "test" } },
 };
 
 static tl_status add(tl_arena *a, tl_list *out, const char *name, const tl_label_conf *conf, const char *labels)

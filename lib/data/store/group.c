@@ -1,5 +1,6 @@
 /* group.c - which pictures belong together. SPDX-License-Identifier: MIT */
 #include "store.h"
+#include "check.h"
 #include "../label/keys.h"
 #include <jansson.h>
 #include <regex.h>
@@ -44,6 +45,45 @@ static tl_status alone(grouper *g)
     for (int i = 0; i < g->l->npictures; i++) TL_TRY(put(g, i, g->l->picture[i].path));
     return TL_OK;
 }
+
+/* ---- By looks ---- */
+
+/* Union-find: the first picture of a group stands for it. */
+static int first_of(int *parent, int i)
+{
+    while (parent[i] != i) i = parent[i] = parent[parent[i]];
+    return i;
+}
+
+static void join(void *parent, int i, int k)
+{
+    const int x = first_of(parent, i), y = first_of(parent, k);
+    ((int *)parent)[x > y ? x : y] = x > y ? y : x;
+}
+
+static tl_status by_looks(grouper *g)
+{
+    tl_split all = { .labels = (tl_labels *)(uintptr_t)g->l };
+    tl_check c = { .split = { 1, &all } };
+    const int n = g->l->npictures;
+    int seen = 0, *parent = tl_new(g->a, int, n + 1);
+    const tl_look **look = tl_new(g->a, const tl_look *, n + 1);
+    TL_NEW(parent ? look : NULL);
+    TL_TRY(tl_survey(g->a, &c, NULL));
+    const tl_surveyed *s = c.picture.at; /* of the pictures that are there, in their order, and more */
+    for (int i = 0; i < n; i++) {
+        parent[i] = i;
+        if (!g->l->picture[i].found) continue;
+        TL_CHECK(!s->why, TL_EDATA, "'%s': %s", s->path, s->why);
+        look[seen++] = &s++->look;
+    }
+    TL_CHECK(seen == n, TL_EDATA, "%d of the %d pictures are not there to be looked at", n - seen, n);
+    TL_TRY(tl_look_pairs(g->a, look, seen, join, parent));
+    for (int i = 0; i < n; i++) TL_TRY(put(g, i, g->l->picture[first_of(parent, i)].path));
+    return TL_OK;
+}
+
+/* ---- By an expression, by a list ---- */
 
 static tl_status match(grouper *g, const regex_t *r, const char *rule)
 {
@@ -96,7 +136,7 @@ static tl_status by_file(grouper *g, const char *path)
     tl_keys names = { .a = g->a };
     tl_list groups = { 0, NULL };
     TL_CHECK(tl_file_exists(path), TL_EARG,
-             "--group: expected none, prefix, a regular expression with parentheses, or a file, found '%s'", path);
+             "--group: expected none, prefix, similar, a regular expression with parentheses, or a file, found '%s'", path);
     json_t *map = json_load_file(path, 0, &e);
     TL_CHECK(map, TL_EDATA, "'%s', line %d: %s", path, e.line, e.text);
     tl_status s = read_map(g->a, path, map, &names, &groups);
@@ -118,6 +158,7 @@ tl_status tl_group(tl_arena *a, const tl_labels *l, const char *rule, int **grou
     TL_NEW(g.group);
     if (!strcmp(rule, "none")) TL_TRY(alone(&g));
     else if (!strcmp(rule, "prefix")) TL_TRY(by_prefix(&g));
+    else if (!strcmp(rule, "similar")) TL_TRY(by_looks(&g));
     else if (strchr(rule, '(')) TL_TRY(by_expression(&g, rule));
     else TL_TRY(by_file(&g, rule));
     *group = g.group;
