@@ -39,8 +39,7 @@ const cmd_def cmd_dataset_convert = {
     .about = "Writes a record for each picture, with its objects; the pictures stay where they are. Records are the "
              "original's, folds, shards and their order too. Partition mode random takes the first val_split percent "
              "of the pictures, by name, as fold 0, for validation: where names tell what a picture shows, that is no "
-             "random sample; 'tlc dataset split' makes one. Training reads labels as they are as well, so converting "
-             "is for other programs that want records.",
+             "random sample; 'tlc dataset split' makes one.",
     .example = "tlc detectnet_v2 dataset_convert -d spec.txt -o tfrecords/kitti_trainval\n"
                "tlc detectnet_v2 dataset_convert -d spec.txt -o tfrecords/kitti -f 0 kitti_config.val_split=20",
     .files = "NAME-fold-000-of-002-shard-00000-of-00010: the records of a fold's shard, and so on\n"

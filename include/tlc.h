@@ -248,6 +248,36 @@ typedef struct { int files, records, objects, dropped; const char *warnings; } t
 /* Labels in KITTI's or COCO's form into TFRecords. */
 tl_status tl_detectnet_v2_dataset_convert(tl_arena *a, const tl_dataset_convert_opts *o, const tl_listener *l, tl_dataset_convert_summary *out);
 
+/* ---- Data sets for detection --------------------------------------------------------------------
+ * Labels in the forms that tl_list_text("formats") lists; which it is, and where labels and pictures lie, is found out where it is not
+ * told. */
+typedef struct {
+    const char *folder;          /* required: the data set, or its pictures when labels is given */
+    const char *labels, *images; /* where they lie; NULL: below the folder */
+    const char *validation;      /* another data set to compare with, NULL: what is called val and test below the folder */
+    const char *format;          /* NULL: found out */
+} tl_dataset_check_opts;
+typedef struct { int errors, warnings, pictures, objects; const char *text, *json; } tl_dataset_check_summary;
+/* Count, decode every picture, look for faults and copies. Faults are counted, not an error. */
+tl_status tl_dataset_check(tl_arena *a, const tl_dataset_check_opts *o, const tl_listener *l, tl_dataset_check_summary *out);
+
+typedef struct {
+    const char *input, *output;  /* both required; the output is a folder that does not exist or is empty */
+    const char *labels, *images; /* as above */
+    const char *from, *to;       /* forms of labels; from NULL: found out; to NULL (split only): the same */
+    const char *map;             /* "old=new,old=new": classes; names that are not in it are left out; NULL: all as they are */
+    bool        link;            /* make symbolic links to the pictures in place of copies */
+    bool        labels_only;     /* leave the pictures where they are */
+    float       val, test;       /* split: which part of the pictures; test 0: none */
+    int         seed;
+    const char *group;           /* split: "none", "prefix", "similar", a regular expression with parentheses, a JSON file; NULL: none */
+} tl_dataset_store_opts;
+typedef struct { int pictures, objects; const char *text; } tl_dataset_store_summary;
+/* The whole data set in another form. */
+tl_status tl_dataset_convert(tl_arena *a, const tl_dataset_store_opts *o, const tl_listener *l, tl_dataset_store_summary *out);
+/* In parts train, val, test, with all classes in each as far as groups of pictures that belong together permit. */
+tl_status tl_dataset_split(tl_arena *a, const tl_dataset_store_opts *o, const tl_listener *l, tl_dataset_store_summary *out);
+
 /* ---- Other programs' files ---------------------------------------------------------------------
  * Weights and networks that others made (safetensors, PyTorch, ONNX, ...; told by content), as a model of ours. Weights alone need to
  * know their network: arch and n_layers, or the one where everything matches. A network is kept as it is, or, with arch, its weights

@@ -209,6 +209,28 @@ static void mistakes_are_told(void **state)
     }
 }
 
+static void memory_may_run_out(void **state)
+{
+    place *p = *state;
+    const tl_dataset_export *e;
+    const char *warnings;
+    make_set(p);
+    ok(tl_dataset_export_load(p->a, "spec", tl_printf(p->a, RANDOM "} " MODIFY, at(p, "set")), NULL, 0, &e, &warnings));
+    const tl_export_conf c = { at(p, "x"), 0, true };
+    tl_status s = TL_ENOMEM;
+    for (long n = 0; s; n++) {
+        tl_export_result r;
+        tl_arena *a = tl_arena_new();
+        tl_oom_countdown = n;
+        s = tl_dataset_export_write(a, e, &c, NULL, &r);
+        tl_oom_countdown = -1;
+        tl_arena_free(a);
+        if (s && s != TL_ENOMEM) fail_msg("allocation %ld: %d, %s", n, s, tl_errmsg());
+        assert_true(n < 100000);
+    }
+    assert_int_equal(count_files(p, "", "x-"), 2);
+}
+
 /* ---- Records ---- */
 static void damage_is_told(void **state)
 {
@@ -245,6 +267,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_dropped_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(earlier_files_stay, set_up, tear_down),
         cmocka_unit_test_setup_teardown(mistakes_are_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(memory_may_run_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(damage_is_told, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,63 +1,9 @@
 /* test_label.c - labels in all their forms: what is read, what is refused, what is mended. SPDX-License-Identifier:
  * MIT */
-#include "places.h"
-#include "label.h"
+#include "labels.h"
 #include "text.h"
-#include <math.h>
 
 #define FIXTURES "test/data/label/"
-#define SHARED   "../shared/data/"
-
-static const char *class_name(const tl_labels *l, const tl_object *o)
-{
-    return ((const char **)l->classes.at)[o->label];
-}
-
-static tl_labels *load(tl_arena *a, tl_label_conf c)
-{
-    tl_labels *l;
-    ok(tl_labels_read(a, &c, &l));
-    return l;
-}
-
-/* ---- Forms agree ---- */
-
-static bool same_box(tl_box a, tl_box b, double most)
-{
-    return fabs((double)a.x1 - (double)b.x1) <= most && fabs((double)a.y1 - (double)b.y1) <= most &&
-           fabs((double)a.x2 - (double)b.x2) <= most && fabs((double)a.y2 - (double)b.y2) <= most;
-}
-
-/* The first object of picture p in l that is not yet taken and is o, a class of the same name. */
-static bool take_same(const tl_labels *l, const tl_picture *p, bool *taken, const char *name, tl_box box,
-                      double most)
-{
-    for (int i = p->first; i < p->first + p->n; i++) {
-        if (taken[i] || strcasecmp(class_name(l, l->object + i), name) || !same_box(l->object[i].box, box, most))
-            continue;
-        return taken[i] = true;
-    }
-    return false;
-}
-
-/* Both have the same pictures with the same objects, in any order. Blanks of names are '_' in KITTI's. */
-static void assert_agree(tl_arena *a, const tl_labels *x, const tl_labels *y, double most)
-{
-    assert_int_equal(x->npictures, y->npictures);
-    assert_int_equal(x->nobjects, y->nobjects);
-    bool *taken = tl_new(a, bool, y->nobjects + 1);
-    for (int i = 0; i < x->npictures; i++) {
-        const tl_picture *p = x->picture + i, *q = y->picture + i;
-        if (strcmp(p->path, q->path)) fail_msg("'%s' is '%s'", p->path, q->path);
-        if (p->n != q->n) fail_msg("'%s': %d and %d objects", p->path, p->n, q->n);
-        for (int k = p->first; k < p->first + p->n; k++) {
-            const tl_object *o = x->object + k;
-            if (!take_same(y, q, taken, class_name(x, o), o->box, most))
-                fail_msg("'%s': no %s at %g %g %g %g in '%s'", p->path, class_name(x, o), (double)o->box.x1,
-                         (double)o->box.y1, (double)o->box.x2, (double)o->box.y2, q->labels);
-        }
-    }
-}
 
 static const char *const forms[] = { "kitti", "voc", "coco", "yolo", "csv" };
 
@@ -206,6 +152,29 @@ static void yolo_names(void **state)
     assert_classes(load(p->a, (tl_label_conf){ .labels = at(p, "none/labels") }), "3");
 }
 
+/* Shapes of annotation tools, of which boxes are made. */
+static void shapes_become_boxes(void **state)
+{
+    place *p = *state;
+    put_text(p, "labelme/1.json",
+             "{\"shapes\": [{\"label\": \"a\", \"shape_type\": \"rectangle\", \"points\": [[9, 2], [1.5, 4]]}, "
+             "{\"label\": \"b\", \"points\": [[1, 2], [7, 5], [3, 9]]}], \"imageWidth\": 20, \"imageHeight\": 10}");
+    put_text(p, "cvat.xml",
+             "<annotations><image name='1' width='20' height='10'><box label='a' xtl='1.5' ytl='2' xbr='9' ybr='4'/>"
+             "<polygon label='b' occluded='1' points='1.00,2.00;7,5;3,9'/></image><image name='2'/></annotations>");
+    const char *const from[] = { at(p, "labelme"), at(p, "cvat.xml") };
+    for (int i = 0; i < TL_LEN(from); i++) {
+        const tl_labels *l = load(p->a, (tl_label_conf){ .labels = from[i] });
+        assert_string_equal(l->format->name, i ? "cvat" : "labelme");
+        assert_int_equal(l->npictures, 1 + i);
+        assert_int_equal(l->picture[0].w, 20);
+        assert_true(same_box(l->object[0].box, (tl_box){ 1.5f, 2, 9, 4 }, 0));
+        assert_true(same_box(l->object[1].box, (tl_box){ 1, 2, 7, 9 }, 0));
+        assert_int_equal(l->object[1].occlusion, i);
+        assert_classes(l, "a b");
+    }
+}
+
 /* ---- Boxes ---- */
 
 static void boxes_are_judged(void **state)
@@ -302,7 +271,7 @@ static void forms_and_pictures_are_found(void **state)
     put_text(p, "two/b.json", JSON);
     const struct { const char *path, *format; tl_status status; const char *says; } wrong[] = {
         { "absent", NULL, TL_EDATA, "there is no file or folder" },
-        { "empty", NULL, TL_EDATA, "(coco, csv, voc, kitti, yolo, tfrecord)" },
+        { "empty", NULL, TL_EDATA, "(coco, csv, voc, kitti, yolo, labelme, cvat, tfrecord)" },
         { "blank", NULL, TL_EDATA, "the format has to be told" },
         { "blank", "kitti", TL_OK, NULL },
         { "blank", "kiti", TL_EARG, "there is no label format 'kiti'" },
@@ -381,6 +350,23 @@ static void mistakes_are_told(void **state)
         { "csv", "1.csv", CSV ",a,1,2,3,4\n", "without the picture's name" },
         { "csv", "1.csv", CSV "1.jpg,\"a,1,2,3,4\n", "a quote is not closed" },
         { "csv", "1.csv", "", "empty" },
+        { "labelme", "1.json", "{\n\"shapes\": [", "line 2: not JSON" },
+        { "labelme", "1.json", "{}", "no list of \"shapes\"" },
+        { "labelme", "1.json", "{\"shapes\": [{\"points\": [[1, 2], [3, 4]]}]}", "shape 1 has no \"label\"" },
+        { "labelme", "1.json", "{\"shapes\": [{\"label\": \"a\", \"points\": [[1, 2], [3]]}]}", "a point of 'a'" },
+        { "labelme", "1.json", "{\"shapes\": [{\"label\": \"a\", \"points\": []}]}", "'a' has no points" },
+        { "labelme", "1.json", "{\"shapes\": [{\"label\": \"a\", \"shape_type\": \"circle\"}]}", "with a circle" },
+        { "cvat", "1.xml", "<annotations>\n<image/>", "line 2: an <image> without a name" },
+        { "cvat", "1.xml", "<annotations><box label='a'/></annotations>", "outside of any <image>" },
+        { "cvat", "1.xml", "<annotations><image name='1'><box/></image></annotations>", "without a label" },
+        { "cvat", "1.xml", "<annotations><image name='1'><box label='a' xtl='q'/></image></annotations>", "which xtl has" },
+        { "cvat", "1.xml", "<annotations><image name='1'><box label='a' rotation='9'/></image></annotations>", "is rotated" },
+        { "cvat", "1.xml", "<annotations><image name='1'><polygon label='a' points='1,2;3'/></image></annotations>",
+          "'1,2;3' are not points" },
+        { "cvat", "1.xml", "<annotations><image name='1'><polygon label='a'/></image></annotations>", "without points" },
+        { "cvat", "1.xml", "<annotations><track/></annotations>", "tracks of a video" },
+        { "cvat", "1.xml", "<!DOCTYPE a><annotations/>", "document type declaration" },
+        { "cvat", "1.xml", "<annotations>", "not XML" },
     };
     for (int i = 0; i < TL_LEN(rows); i++) {
         char *dir = tl_printf(p->a, "%d", i), *file = tl_printf(p->a, "%s/%s", dir, rows[i].file);
@@ -422,16 +408,6 @@ static void memory_may_run_out(void **state)
 
 /* ---- Real sets ---- */
 
-static const char *shared(const char *path)
-{
-    static char full[512];
-    snprintf(full, sizeof full, SHARED "%s", path);
-    if (tl_file_exists(full)) return full;
-    print_message("skipped: there is no %s\n", full);
-    skip();
-    return NULL;
-}
-
 /* A hundred pictures of Pascal VOC in the forms that annotation tools exported. */
 static void hundred_ground_truths_agree(void **state)
 {
@@ -441,7 +417,8 @@ static void hundred_ground_truths_agree(void **state)
         { "gts/pascalvoc_format", "voc", 0 },        { "gts/imagenet_format/Annotations", "voc", 0.01 },
         { "gts/coco_format_v1", "coco", 0.01 },      { "gts/coco_format_v2", "coco", 0.01 },
         { "gts/openimages_format", "csv", 0.01 },    { "gts/yolo_format", "yolo", 0.01 },
-        { "gts/tfrecord_format", "tfrecord", 0.01 },
+        { "gts/tfrecord_format", "tfrecord", 0.01 }, { "gts/labelme_format", "labelme", 0.01 },
+        { "gts/cvat_format", "cvat", 0.01 },
     };
     tl_labels *first = NULL;
     for (int i = 0; i < TL_LEN(rows); i++) {
@@ -487,6 +464,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(flags_are_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(names_become_classes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(yolo_names, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(shapes_become_boxes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(boxes_are_judged, set_up, tear_down),
         cmocka_unit_test_setup_teardown(examples_are_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(forms_and_pictures_are_found, set_up, tear_down),

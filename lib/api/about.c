@@ -1,5 +1,6 @@
 /* about.c - what is in the tables, and what a model file is. SPDX-License-Identifier: MIT */
 #include "api.h"
+#include "label.h"
 #include "detectnet_v2.h"
 #include "dist.h"
 #include "processors.h"
@@ -151,6 +152,8 @@ static tl_status list_formats(tl_text *t)
 {
     for (const tl_format *const *f = tl_formats; *f; f++)
         tl_textf(t, "  %-14s %s\n", (*f)->name, (*f)->brief);
+    for (const tl_label_format *const *f = tl_label_formats; *f; f++)
+        tl_textf(t, "  %-14s labels of objects. %s%s\n", (*f)->name, (*f)->brief, (*f)->write ? "" : "; read only");
     return TL_OK;
 }
 
@@ -271,6 +274,9 @@ static tl_status page_training(tl_text *t)
     tl_textf(t, "\n## Data formats\n\n");
     for (const tl_format *const *f = tl_formats; *f; f++)
         tl_textf(t, "* `%s`: %s\n", (*f)->name, (*f)->brief);
+    tl_textf(t, "\n## Labels of objects\n\n");
+    for (const tl_label_format *const *f = tl_label_formats; *f; f++)
+        tl_textf(t, "* `%s`: %s%s\n", (*f)->name, (*f)->brief, (*f)->write ? "" : "; read only");
     return TL_OK;
 }
 

@@ -32,6 +32,9 @@ extern const tl_format *const tl_formats[]; /* NULL-terminated */
 tl_status tl_pictures_below(tl_arena *a, const char *path, tl_dataset *out);
 /* Content hashes of all samples (BLAKE2b, first 8 bytes), by several threads. Unreadable files keep hash 0. */
 tl_status tl_dataset_hash(tl_dataset *d);
+/* The same hash of bytes, never 0, on any thread after tl_hash_start. */
+uint64_t  tl_hash_bytes(tl_bytes b);
+tl_status tl_hash_start(void);
 /* What a person should know before training: classes, counts, imbalance, duplicates between the sets and with another
  * label (hashes whatever is not hashed yet). val may be NULL. Returns text ready to print, an aligned table first;
  * warnings are lines that start with "warning: ". */

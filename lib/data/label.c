@@ -157,6 +157,16 @@ static const char *forms(tl_arena *a)
     return text ? text : "";
 }
 
+tl_status tl_label_format_find(tl_arena *a, const char *name, const tl_label_format **out)
+{
+    for (const tl_label_format *const *f = tl_label_formats; *f; f++)
+        if (!strcasecmp(name, (*f)->name)) {
+            *out = *f;
+            return TL_OK;
+        }
+    return tl_fail(TL_EARG, "there is no label format '%s'; there are %s", name, forms(a));
+}
+
 static tl_status nothing(const search *s, const tl_label_conf *c)
 {
     const char *what = c->format ? c->format : forms(s->a);
@@ -171,6 +181,7 @@ static tl_status find(tl_arena *a, const tl_label_conf *c, const tl_label_format
 {
     search s = { .a = a };
     TL_CHECK(tl_file_exists(c->labels) || is_pattern(c->labels), TL_EDATA, "there is no file or folder '%s' to read labels from", c->labels);
+    if (c->format) TL_TRY(tl_label_format_find(a, c->format, format));
     for (const tl_label_format *const *f = tl_label_formats; *f && !s.found; f++) {
         if (c->format && strcasecmp(c->format, (*f)->name)) continue;
         *format = *f;
@@ -178,7 +189,6 @@ static tl_status find(tl_arena *a, const tl_label_conf *c, const tl_label_format
         s.sure = c->format;
         if (s.sure && !s.found) TL_TRY(probe(&s, *f, c));
     }
-    TL_CHECK(*format, TL_EARG, "there is no label format '%s'; there are %s", c->format, forms(a));
     *found = s.found;
     return s.found ? TL_OK : nothing(&s, c);
 }

@@ -12,6 +12,7 @@
 #define TL_LABEL_H
 #include "box.h"
 #include "image.h"
+#include <stdio.h>
 
 enum {
     TL_DIFFICULT = 1, /* Pascal VOC: not counted when missed */
@@ -90,6 +91,21 @@ tl_status tl_labels_read(tl_arena *a, const tl_label_conf *conf, tl_labels **out
 /* What became of names and boxes, for a person: the mapping, what was clipped and dropped, with examples. */
 tl_status tl_labels_text(tl_arena *a, const tl_labels *l, const char **text);
 
+/* ---- Writing ---- */
+typedef struct {
+    const tl_label_format *format;
+    const tl_labels *labels;
+    int n;
+    const int *picture;      /* n, of labels */
+    const char *const *name; /* of each picture of labels: its file's name, without folders */
+    const char *folder;      /* what is written lies in it: labels.txt, or labels/a.txt */
+} tl_label_save;
+/* The form of that name, TL_EARG: there is none. */
+tl_status tl_label_format_find(tl_arena *a, const char *name, const tl_label_format **out);
+/* What a form cannot say is lost: see each. TL_EUNSUP: a form that is read only. TL_EDATA: a size that the form needs is not
+ * known, or a name cannot be written. Files that are there are replaced. */
+tl_status tl_labels_write(tl_arena *a, const tl_label_save *s);
+
 /* ---- Forms ---- */
 typedef struct tl_label_sink tl_label_sink;
 typedef enum {
@@ -108,8 +124,13 @@ struct tl_label_format {
     bool (*knows)(char *head);
     tl_status (*begin)(tl_label_sink *s, const char *path); /* NULL, or: once, before reading what lies at path */
     tl_status (*read)(tl_label_sink *s, const char *path, int picture); /* one file; picture -1: it speaks of all */
+    /* Write one file, of save->labels' picture or, -1, of all that are saved. NULL: the form is read only. */
+    tl_status (*write)(const tl_label_save *s, FILE *f, int picture);
+    const char *file;            /* what that file is called, unless there is one for each picture */
+    void (*write_names)(const tl_label_save *s, FILE *f); /* NULL, or: once, the classes */
+    const char *names;           /* what that file is called */
 };
 #define TL_LABEL_HEAD 8192
-#define TL_LABEL_FORMATS(X) X(coco) X(csv) X(voc) X(kitti) X(yolo) X(tfrecord)
+#define TL_LABEL_FORMATS(X) X(coco) X(csv) X(voc) X(kitti) X(yolo) X(labelme) X(cvat) X(tfrecord)
 extern const tl_label_format *const tl_label_formats[]; /* NULL-terminated; the first that knows a file reads it */
 #endif

@@ -9,6 +9,7 @@
  * Lin et al. 2014, cocodataset.org/#format-data. The three arrays come in any order. Results name neither pictures
  * nor classes but by their ids. Outlines are not read. */
 #include "sink.h"
+#include "save.h"
 #include "json_items.h"
 #include <math.h>
 #include <stdio.h>
@@ -110,6 +111,69 @@ static bool knows(char *head)
            (strstr(head, "\"images\"") || strstr(head, "\"annotations\"") || strstr(head, "\"categories\""));
 }
 
+/* ---- Writing: what is hidden, cut off or difficult is lost ---- */
+
+static tl_status put_string(FILE *f, const char *s)
+{
+    json_t *j = json_string(s);
+    TL_CHECK(j, TL_EDATA, "the name '%s' is not UTF-8, which it has to be in JSON", s);
+    json_dumpf(j, f, JSON_ENCODE_ANY);
+    json_decref(j);
+    return TL_OK;
+}
+
+static tl_status put_images(const tl_label_save *s, FILE *f)
+{
+    for (int i = 0; i < s->n; i++) {
+        const tl_picture *p = s->labels->picture + s->picture[i];
+        fprintf(f, "%s{\"id\": %d, \"file_name\": ", i ? ",\n" : "\n", i + 1);
+        TL_TRY(put_string(f, s->name[s->picture[i]]));
+        if (p->w) fprintf(f, ", \"width\": %d, \"height\": %d", p->w, p->h);
+        fputc('}', f);
+    }
+    return TL_OK;
+}
+
+static void put_annotation(FILE *f, const tl_object *o, int number, int image)
+{
+    const float v[] = { o->box.x1, o->box.y1, o->box.x2 - o->box.x1, o->box.y2 - o->box.y1 };
+    fprintf(f, "%s{\"id\": %d, \"image_id\": %d, \"category_id\": %d, \"bbox\": [", number > 1 ? ",\n" : "\n", number, image,
+            o->label + 1);
+    for (int k = 0; k < TL_LEN(v); k++) {
+        if (k) fputs(", ", f);
+        tl_save_number(f, v[k]);
+    }
+    fputs("], \"area\": ", f);
+    tl_save_number(f, v[2] * v[3]);
+    fprintf(f, ", \"iscrowd\": %d", (o->flags & TL_CROWD) > 0);
+    if (o->flags & TL_SCORED) {
+        fputs(", \"score\": ", f);
+        tl_save_number(f, o->score);
+    }
+    fputc('}', f);
+}
+
+static tl_status write(const tl_label_save *s, FILE *f, int picture)
+{
+    const char *const *class = s->labels->classes.at;
+    (void)picture;
+    fputs("{\"images\": [", f);
+    TL_TRY(put_images(s, f));
+    fputs("],\n\"categories\": [", f);
+    for (int i = 0; i < s->labels->classes.n; i++) {
+        fprintf(f, "%s{\"id\": %d, \"name\": ", i ? ",\n" : "\n", i + 1);
+        TL_TRY(put_string(f, class[i]));
+        fputc('}', f);
+    }
+    fputs("],\n\"annotations\": [", f);
+    for (int i = 0, n = 0; i < s->n; i++) {
+        const tl_picture *p = s->labels->picture + s->picture[i];
+        for (int k = 0; k < p->n; k++) put_annotation(f, s->labels->object + p->first + k, ++n, i + 1);
+    }
+    fputs("]}\n", f);
+    return TL_OK;
+}
+
 static const char *const folders[] = { "annotations", "Annotations", "labels", NULL };
 const tl_label_format tl_label_coco = {
     .name = "coco",
@@ -119,4 +183,6 @@ const tl_label_format tl_label_coco = {
     .files = TL_FILE_ONE,
     .knows = knows,
     .read = read,
+    .write = write,
+    .file = "annotations.json",
 };

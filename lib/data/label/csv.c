@@ -5,6 +5,7 @@
  * and box is a picture without objects. Values in quotes may have commas in them, also decimal ones, but no line
  * ends (RFC 4180 but for that). */
 #include "lines.h"
+#include "save.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -212,6 +213,62 @@ static bool knows(char *head)
     return find_columns(&r) == NEEDED;
 }
 
+/* ---- Writing: how much is hidden is lost, only that it is stays ---- */
+
+static tl_status put_field(FILE *f, const char *s)
+{
+    TL_CHECK(!strpbrk(s, "\r\n"), TL_EDATA, "the name '%s' has a line end in it, which a table cannot hold", s);
+    const bool quote = strpbrk(s, ",\"") || *s == ' ';
+    if (quote) fputc('"', f);
+    for (; *s; s++) {
+        if (*s == '"') fputc('"', f);
+        fputc(*s, f);
+    }
+    if (quote) fputc('"', f);
+    return TL_OK;
+}
+
+static tl_status put_picture(const tl_label_save *s, FILE *f, int picture)
+{
+    const tl_picture *p = s->labels->picture + picture;
+    TL_TRY(put_field(f, s->name[picture]));
+    if (p->w) fprintf(f, ",%d,%d,", p->w, p->h);
+    else fputs(",,,", f);
+    return TL_OK;
+}
+
+static tl_status put_object(const tl_label_save *s, FILE *f, const tl_object *o)
+{
+    const float v[] = { o->box.x1, o->box.y1, o->box.x2, o->box.y2, o->truncation };
+    TL_TRY(put_field(f, tl_save_class(s, o)));
+    for (int k = 0; k < TL_LEN(v); k++) {
+        fputc(',', f);
+        tl_save_number(f, v[k]);
+    }
+    fprintf(f, ",%d,%d,%d,", o->occlusion > 0, (o->flags & TL_CROWD) > 0, (o->flags & TL_DIFFICULT) > 0);
+    if (o->flags & TL_SCORED) tl_save_number(f, o->score);
+    return TL_OK;
+}
+
+static tl_status write(const tl_label_save *s, FILE *f, int picture)
+{
+    (void)picture;
+    fputs("filename,width,height,class,xmin,ymin,xmax,ymax,truncated,occluded,iscrowd,difficult,score\n", f);
+    for (int i = 0; i < s->n; i++) {
+        const tl_picture *p = s->labels->picture + s->picture[i];
+        if (!p->n) {
+            TL_TRY(put_picture(s, f, s->picture[i]));
+            fputs(",,,,,,,,,\n", f);
+        }
+        for (int k = p->first; k < p->first + p->n; k++) {
+            TL_TRY(put_picture(s, f, s->picture[i]));
+            TL_TRY(put_object(s, f, s->labels->object + k));
+            fputc('\n', f);
+        }
+    }
+    return TL_OK;
+}
+
 static const char *const folders[] = { "annotations", "Annotations", "labels", NULL };
 const tl_label_format tl_label_csv = {
     .name = "csv",
@@ -221,4 +278,6 @@ const tl_label_format tl_label_csv = {
     .files = TL_FILE_ONE,
     .knows = knows,
     .read = read,
+    .write = write,
+    .file = "annotations.csv",
 };

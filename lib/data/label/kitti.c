@@ -5,6 +5,8 @@
  * Geiger et al. 2012. A 16th field is a detector's
  * confidence. */
 #include "lines.h"
+#include "save.h"
+#include <string.h>
 
 #define FIELDS 15
 
@@ -47,6 +49,32 @@ static tl_status read(tl_label_sink *s, const char *path, int picture)
     return tl_each_line(s, path, picture, object);
 }
 
+/* Classes are written without blanks. What is not known of an object in space is 0. */
+static tl_status write(const tl_label_save *s, FILE *f, int picture)
+{
+    const tl_labels *l = s->labels;
+    const tl_picture *p = l->picture + picture;
+    for (int i = p->first; i < p->first + p->n; i++) {
+        const tl_object *o = l->object + i;
+        const tl_world w = l->world ? l->world[i] : (tl_world){ 0 };
+        const float v[] = { w.alpha, o->box.x1, o->box.y1, o->box.x2, o->box.y2, w.h, w.w, w.l, w.x, w.y, w.z, w.rotation };
+        for (const char *c = tl_save_class(s, o); *c; c++) fputc(strchr(" \t", *c) ? '_' : *c, f);
+        fputc(' ', f);
+        tl_save_number(f, o->truncation);
+        fprintf(f, " %d", o->occlusion);
+        for (int k = 0; k < TL_LEN(v); k++) {
+            fputc(' ', f);
+            tl_save_number(f, v[k]);
+        }
+        if (o->flags & TL_SCORED) {
+            fputc(' ', f);
+            tl_save_number(f, o->score);
+        }
+        fputc('\n', f);
+    }
+    return TL_OK;
+}
+
 static const char *const folders[] = { "labels", "label_2", "labels_kitti", "label", NULL };
 const tl_label_format tl_label_kitti = {
     .name = "kitti",
@@ -56,4 +84,5 @@ const tl_label_format tl_label_kitti = {
     .files = TL_FILE_EACH,
     .knows = knows,
     .read = read,
+    .write = write,
 };

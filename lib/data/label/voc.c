@@ -4,6 +4,7 @@
  * taken for the person's. A document type declaration, with which XML can be made to expand without end, is
  * refused. */
 #include "lines.h"
+#include "save.h"
 #include "file.h"
 #include <expat.h>
 #include <stdio.h>
@@ -170,6 +171,46 @@ static bool knows(char *head)
     return root && strchr("> \t\r\n", root[sizeof "<annotation" - 1]);
 }
 
+/* ---- Writing: how much is hidden or cut off is lost, only that it is stays ---- */
+
+static void put_text(FILE *f, const char *s)
+{
+    for (; *s; s++)
+        if (*s == '&') fputs("&amp;", f);
+        else if (*s == '<') fputs("&lt;", f);
+        else if (*s == '>') fputs("&gt;", f);
+        else fputc(*s, f);
+}
+
+static void put_object(FILE *f, const char *class, const tl_object *o)
+{
+    static const char *const names[] = { "xmin", "ymin", "xmax", "ymax" };
+    const float v[] = { o->box.x1, o->box.y1, o->box.x2, o->box.y2 };
+    fputs("  <object>\n    <name>", f);
+    put_text(f, class);
+    fprintf(f, "</name>\n    <truncated>%d</truncated>\n    <occluded>%d</occluded>\n    <difficult>%d</difficult>\n    "
+               "<bndbox>", o->truncation > 0, o->occlusion > 0, (o->flags & TL_DIFFICULT) > 0);
+    for (int k = 0; k < TL_LEN(v); k++) {
+        fprintf(f, "<%s>", names[k]);
+        tl_save_number(f, v[k]);
+        fprintf(f, "</%s>", names[k]);
+    }
+    fputs("</bndbox>\n  </object>\n", f);
+}
+
+static tl_status write(const tl_label_save *s, FILE *f, int picture)
+{
+    const tl_picture *p = s->labels->picture + picture;
+    fputs("<annotation>\n  <filename>", f);
+    put_text(f, s->name[picture]);
+    fputs("</filename>\n", f);
+    if (p->w) fprintf(f, "  <size><width>%d</width><height>%d</height><depth>3</depth></size>\n", p->w, p->h);
+    for (int i = p->first; i < p->first + p->n; i++)
+        put_object(f, tl_save_class(s, s->labels->object + i), s->labels->object + i);
+    fputs("</annotation>\n", f);
+    return TL_OK;
+}
+
 static const char *const folders[] = { "Annotations", "annotations", "labels", NULL };
 const tl_label_format tl_label_voc = {
     .name = "voc",
@@ -179,4 +220,5 @@ const tl_label_format tl_label_voc = {
     .files = TL_FILE_EACH,
     .knows = knows,
     .read = read,
+    .write = write,
 };

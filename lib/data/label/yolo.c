@@ -7,6 +7,7 @@
  * above: one a line, or `names:` in a YAML file, of which only the two forms that occur are read: [a, b] and an
  * entry a line. */
 #include "lines.h"
+#include "save.h"
 #include "file.h"
 #include <stdio.h>
 #include <string.h>
@@ -166,6 +167,35 @@ static tl_status read(tl_label_sink *s, const char *path, int picture)
     return tl_each_line(s, path, picture, object);
 }
 
+/* ---- Writing: what is hidden, difficult or a crowd is lost ---- */
+
+static tl_status write(const tl_label_save *s, FILE *f, int picture)
+{
+    const tl_picture *p = s->labels->picture + picture;
+    TL_CHECK(p->w || !p->n, TL_EDATA, "the size of the picture '%s', of which YOLO's boxes are fractions, is not known",
+             p->path);
+    for (int i = p->first; i < p->first + p->n; i++) {
+        const tl_object *o = s->labels->object + i;
+        const double x1 = (double)o->box.x1, y1 = (double)o->box.y1, x2 = (double)o->box.x2, y2 = (double)o->box.y2;
+        fprintf(f, "%d %.9g %.9g %.9g %.9g", o->label, (x1 + x2) / 2 / p->w, (y1 + y2) / 2 / p->h, (x2 - x1) / p->w,
+                (y2 - y1) / p->h);
+        if (o->flags & TL_SCORED) fprintf(f, " %.9g", (double)o->score);
+        fputc('\n', f);
+    }
+    return TL_OK;
+}
+
+/* Quoted where YAML wants it. */
+static void write_names(const tl_label_save *s, FILE *f)
+{
+    const char *const *class = s->labels->classes.at;
+    fputs("names:\n", f);
+    for (int i = 0; i < s->labels->classes.n; i++) {
+        const char *quote = strchr(class[i], '\'') ? "\"" : strpbrk(class[i], ":#\"[]{},&*?|<>=!%@`-") ? "'" : "";
+        fprintf(f, "  %d: %s%s%s\n", i, quote, class[i], quote);
+    }
+}
+
 static const char *const folders[] = { "labels", "obj_train_data", NULL };
 const tl_label_format tl_label_yolo = {
     .name = "yolo",
@@ -176,4 +206,7 @@ const tl_label_format tl_label_yolo = {
     .knows = knows,
     .begin = begin,
     .read = read,
+    .write = write,
+    .write_names = write_names,
+    .names = "data.yaml",
 };
