@@ -232,6 +232,21 @@ typedef struct {
 } tl_detect_scores;
 tl_status tl_detectnet_v2_evaluate(tl_arena *a, const tl_detect_evaluate_opts *o, const tl_listener *l, tl_detect_scores *out);
 
+typedef struct {
+    const char *experiment_spec; /* an inference spec; NULL: classes, thresholds and so on are those the model was trained with */
+    const char *model;           /* NULL: the spec's */
+    const char *images;          /* required: a picture, or a folder of them */
+    const char *results_dir;     /* required; made when absent */
+    const char *key;
+    int         batch_size;      /* 0: the spec's, without a spec 8 */
+    int         fit;             /* how pictures become the network's input. 0: as when it was trained; 1: stretched, whatever their aspect */
+    bool        use_amp, overwrite; /* overwrite: results that are there */
+    tl_list     overrides;
+} tl_detect_inference_opts;
+typedef struct { int pictures, unreadable, objects; double pictures_per_second; } tl_detect_inference_summary;
+/* Objects in pictures: drawn in, and in KITTI's and COCO's files. TL_ESTOPPED: on request; what was found so far is there. */
+tl_status tl_detectnet_v2_inference(tl_arena *a, const tl_detect_inference_opts *o, const tl_listener *l, tl_detect_inference_summary *out);
+
 /* Check a spec (every error in tl_errmsg) and print it whole, with defaults; *warnings "" when there are none. */
 tl_status tl_classification_spec_text(tl_arena *a, const char *path, const tl_list *overrides, const char **text, const char **warnings);
 

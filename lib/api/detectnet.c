@@ -29,7 +29,52 @@ tl_status tl_cells_of(const tl_model *m, tl_cells *out)
     return TL_OK;
 }
 
+/* ---- Trained models ---- */
+
+tl_status tl_detect_model_open(tl_arena *a, const char *path, const char *key, tl_model **out)
+{
+    tl_model *m;
+    tl_graph *folded;
+    tl_cells cells;
+    TL_TRY(tl_model_open(a, path, key, &m));
+    TL_TRY(tl_cells_of(m, &cells));
+    TL_TRY(tl_fold(m->g, a, &folded));
+    return tl_model_with(m, a, folded, out);
+}
+
+tl_status tl_detect_same_classes(const tl_model *m, const char *const *names, int n)
+{
+    const char *const *name = m->classes.at;
+    for (int k = 0; k < n || k < m->classes.n; k++)
+        TL_CHECK(k < n && k < m->classes.n && !strcasecmp(names[k], name[k]), TL_EDATA,
+                 "the spec and the model have other classes, or in another order: class %d is '%s' in the spec and '%s' in the model", k,
+                 k < n ? names[k] : "missing", k < m->classes.n ? name[k] : "missing");
+    return TL_OK;
+}
+
+tl_status tl_detect_spec_inside(tl_arena *a, const tl_model *m, const tl_listener *l, const tl_detect_spec **out)
+{
+    const tl_detect_spec *found;
+    const char *warnings, *const *names = NULL;
+    *out = NULL;
+    if (!tl_spec_filled(m->spec)) return TL_OK;
+    tl_status s = tl_detect_spec_load(a, "spec in the model", m->spec, NULL, 0, &found, &warnings);
+    if (!s) TL_NEW(names = tl_detect_names(a, found));
+    if (!s) s = tl_detect_same_classes(m, names, found->n_classes);
+    if (s == TL_ENOMEM) return s;
+    if (s) tl_say(l, "note: the spec in the model is of no use here: %s\n", tl_errmsg());
+    else *out = found;
+    return TL_OK;
+}
+
 /* ---- What training aims at ---- */
+
+const char *const *tl_detect_names(tl_arena *a, const tl_detect_spec *s)
+{
+    const char **names = tl_new(a, const char *, s->n_classes);
+    for (int k = 0; names && k < s->n_classes; k++) names[k] = s->classes[k].name;
+    return names;
+}
 
 static tl_box_limits limits_of(const tl_detect_class *c)
 {
@@ -43,7 +88,7 @@ tl_status tl_detect_goal_of(tl_arena *a, const tl_detect_spec *s, bool compat, t
     const tl_cost_function *f = s->experiment->cost_function_config;
     tl_clustering *clustering = tl_new(a, tl_clustering, n);
     tl_box_limits *limits = tl_new(a, tl_box_limits, n);
-    const char **names = tl_new(a, const char *, n);
+    const char *const *names = tl_detect_names(a, s);
     float *class_weight = tl_new(a, float, n), *initial = tl_new(a, float, 2 * n), *goal = tl_new(a, float, 2 * n), all = 0;
     TL_NEW(clustering && limits && names && class_weight && initial && goal ? names : NULL);
     for (int k = 0; k < n; k++) all += s->classes[k].cost->class_weight;
@@ -52,7 +97,6 @@ tl_status tl_detect_goal_of(tl_arena *a, const tl_detect_spec *s, bool compat, t
         const float both = c->cov->initial_weight + c->bbox->initial_weight;
         clustering[k] = tl_clustering_of(c->clustering);
         limits[k] = limits_of(c);
-        names[k] = c->name;
         class_weight[k] = all > 0 ? c->cost->class_weight / all : 1 / (float)n;
         initial[k] = both > 0 ? c->cov->initial_weight / both : 0.5f;
         initial[n + k] = both > 0 ? c->bbox->initial_weight / both : 0.5f;

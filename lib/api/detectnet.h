@@ -11,6 +11,14 @@ tl_status tl_detect_open(tl_arena *a, const char *path, const tl_list *overrides
 tl_clustering tl_clustering_of(const tl_clustering_config *c);
 /* The grid of a model of DetectNet_v2; TL_EARG: it is none. */
 tl_status tl_cells_of(const tl_model *m, tl_cells *out);
+/* A trained model, its batch norms folded into its weights. */
+tl_status tl_detect_model_open(tl_arena *a, const char *path, const char *key, tl_model **out);
+/* TL_EDATA: these are not the model's classes, in its order. */
+tl_status tl_detect_same_classes(const tl_model *m, const char *const *names, int n);
+/* The spec that the model was trained by; *out NULL: it has none, or none that can be used, which is told. */
+tl_status tl_detect_spec_inside(tl_arena *a, const tl_model *m, const tl_listener *l, const tl_detect_spec **out);
+/* The classes' names; NULL: out of memory. */
+const char *const *tl_detect_names(tl_arena *a, const tl_detect_spec *s);
 /* What training and evaluation aim at. compat: the original's INTEGRATE. */
 tl_status tl_detect_goal_of(tl_arena *a, const tl_detect_spec *s, bool compat, tl_detect_goal *out);
 /* The pictures to train on, or to validate with, and how model m sees them. *out NULL: there are none to validate with. What

@@ -1,6 +1,5 @@
 /* detectnet_v2_evaluate.c - how good a detector is on labeled pictures. SPDX-License-Identifier: MIT */
 #include "detectnet.h"
-#include <strings.h>
 
 typedef struct {
     tl_arena                      *a;
@@ -14,18 +13,11 @@ typedef struct {
 
 static tl_status open_model(job *j)
 {
-    tl_graph *folded;
-    tl_cells cells;
-    TL_TRY(tl_model_open(j->a, j->o->model, j->o->key, &j->model));
-    TL_TRY(tl_cells_of(j->model, &cells));
-    TL_TRY(tl_fold(j->model->g, j->a, &folded));
-    TL_TRY(tl_model_with(j->model, j->a, folded, &j->model));
-    const char *const *name = j->model->classes.at;
-    for (int k = 0; k < j->spec->n_classes || k < j->model->classes.n; k++)
-        TL_CHECK(k < j->spec->n_classes && k < j->model->classes.n && !strcasecmp(j->spec->classes[k].name, name[k]), TL_EDATA,
-                 "the spec and the model have other classes, or in another order: class %d is '%s' in the spec and '%s' in the model", k,
-                 k < j->spec->n_classes ? j->spec->classes[k].name : "missing", k < j->model->classes.n ? name[k] : "missing");
     const tl_preprocessing *p = j->spec->experiment->augmentation_config->preprocessing;
+    tl_cells cells;
+    TL_TRY(tl_detect_model_open(j->a, j->o->model, j->o->key, &j->model));
+    TL_TRY(tl_cells_of(j->model, &cells));
+    TL_TRY(tl_detect_same_classes(j->model, j->goal.names, j->goal.classes));
     TL_CHECK(cells.in_w == p->output_image_width && cells.in_h == p->output_image_height, TL_EDATA,
              "the spec's pictures are %dx%d, the model's %dx%d; see augmentation_config.preprocessing", p->output_image_width, p->output_image_height,
              cells.in_w, cells.in_h);
@@ -84,8 +76,8 @@ tl_status tl_detectnet_v2_evaluate(tl_arena *a, const tl_detect_evaluate_opts *o
     TL_CHECK(o->experiment_spec && o->model, TL_EARG, "evaluation needs a spec and a model");
     TL_TRY(tl_detect_open(a, o->experiment_spec, &o->overrides, j.l, &j.spec));
     if (o->results_dir) TL_TRY(tl_mkdirs(o->results_dir));
-    TL_TRY(open_model(&j));
     TL_TRY(tl_detect_goal_of(a, j.spec, o->compat, &j.goal));
+    TL_TRY(open_model(&j));
     TL_TRY(tl_detect_set_open(a, j.spec, o->use_training_set ? TL_SET_TRAINING : TL_SET_VALIDATION, j.model, j.l, &j.d));
     TL_CHECK(j.d, TL_ESPEC, "dataset_config: nothing to validate with; give validation_fold or validation_data_source, or --use_training_set");
     TL_TRY(run(&j, out));

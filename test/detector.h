@@ -1,0 +1,69 @@
+/* detector.h - a detector made by hand, whose answers are known, and pictures for it. SPDX-License-Identifier: MIT
+ *
+ * Of a picture of 64 x 64 pixels each cell of 16 x 16 is looked at alone. How red it is, on average, is the coverage of class
+ * "red", how blue, that of "blue"; green is not looked at. The box is always that of the cell. So a red square that fills a
+ * cell is found there and has exactly its place. */
+#ifndef TL_TEST_DETECTOR_H
+#define TL_TEST_DETECTOR_H
+#include "draw.h"
+#include "tiny.h"
+
+enum { INPUT = 64, CELL = 16, KINDS = 2 };
+static const char *const kind_name[KINDS] = { "red", "blue" };
+
+/* The weights of a layer, by name; k: which parameter. */
+static inline float *weights_of(const tl_graph *g, const char *node, int k)
+{
+    const int i = tl_graph_find(g, node);
+    assert_true(i >= 0);
+    return g->node[i].p[k].w;
+}
+
+/* sigmoid(20 * color - 10): black 0.00005, full 0.99995. Sides: half a pixel less than the cell's, which its point lies in by. */
+static inline void set_weights(const tl_graph *g)
+{
+    float *look = weights_of(g, "look", 0), *cov = weights_of(g, "output_cov", 0), *bias = weights_of(g, "output_cov", 1);
+    float *side = weights_of(g, "output_bbox/BiasAdd", 1);
+    memset(weights_of(g, "output_bbox/BiasAdd", 0), 0, sizeof(float) * 4 * KINDS * KINDS);
+    memset(look, 0, sizeof(float) * KINDS * 3 * CELL * CELL);
+    for (int k = 0; k < KINDS; k++) {
+        for (int i = 0; i < CELL * CELL; i++) look[(k * 3 + 2 * k) * CELL * CELL + i] = 1.0f / (CELL * CELL);
+        for (int c = 0; c < KINDS; c++) cov[k * KINDS + c] = k == c ? 20 : 0;
+        bias[k] = -10;
+        for (int s = 0; s < 4; s++) side[4 * k + s] = (s < 2 ? 0.5f : CELL - 0.5f) / 35;
+    }
+}
+
+static inline tl_model *hand_made(const char *inside)
+{
+    tl_model *m = tl_new(a, tl_model, 1);
+    tl_graph *g = tl_graph_new(a);
+    *m = (tl_model){ .arena = a, .head = tl_head_find("detectnet_v2"), .g = g, .arch = "hand", .classes = { KINDS, (void *)(uintptr_t)kind_name },
+                     .mode = "unit", .bbox_scale = 35, .bbox_offset = 0.5f, .spec = inside, .history = "" };
+    ok(tl_norm_for("unit", 3, NULL, &m->norm));
+    m->image = OP(g, "input_1", input, NO_INPUT, .c = 3, .h = INPUT, .w = INPUT);
+    const tl_val x = OP(g, "look", conv2d, IN(m->image), .out = KINDS, .k = CELL, .stride = CELL, .nobias = true);
+    const tl_val sides = OP(g, "output_bbox/BiasAdd", conv2d, IN(x), .out = 4 * KINDS, .k = 1);
+    m->raw = OP(g, "output_cov", conv2d, IN(x), .out = KINDS, .k = 1);
+    m->answer = OP(g, "output_cov/Sigmoid", sigmoid, IN(m->raw), 0);
+    g->output = m->answer.i;
+    g->more = (tl_vals){ 1, { sides } };
+    ok(g->status);
+    ok(tl_graph_init(g, 1));
+    set_weights(g);
+    return m;
+}
+
+/* A black picture of w x h with one square of a kind (-1: none). */
+static inline const char *put_scene(const char *path, int w, int h, int kind, tl_box b)
+{
+    tl_image m;
+    ok(tl_image_new(a, w, h, 3, &m));
+    memset(m.p, 0, (size_t)w * (size_t)h * 3);
+    for (int y = (int)b.y1; y < (int)b.y2; y++)
+        for (int x = (int)b.x1; x < (int)b.x2; x++)
+            if (kind >= 0) m.p[(y * w + x) * 3 + 2 * kind] = 255;
+    ok(tl_image_save(a, &m, path));
+    return path;
+}
+#endif
