@@ -54,7 +54,7 @@ static inline void put_scenes(const char *name, int n, uint64_t seed)
 }
 
 /* A spec that trains on NAME and validates with it, with more in its sections. */
-typedef struct { const char *name; int epochs; const char *augmentation, *model, *classes, *training; } scene_conf;
+typedef struct { const char *name; int epochs; const char *augmentation, *model, *classes, *training, *rate; } scene_conf;
 #define OR_NOTHING(s) ((s) ? (s) : "")
 
 static inline const char *scene_spec(scene_conf c)
@@ -72,9 +72,10 @@ static inline const char *scene_spec(scene_conf c)
         "cost_function_config { target_classes { name: \"box\" } target_classes { name: \"disc\" } %s\n"
         "  enable_autoweighting: true min_objective_weight: 0.0001 max_objective_weight: 0.9999 }\n"
         "training_config { batch_size_per_gpu: 4 num_epochs: %d checkpoint_interval: 2 %s\n"
-        "  learning_rate { soft_start_annealing_schedule { min_learning_rate: 1e-5 max_learning_rate: 1e-3 soft_start: 0.1 annealing: 0.5 } } }\n"
+        "  learning_rate { %s } }\n"
         "evaluation_config { validation_period_during_training: 50 first_validation_epoch: 50 }\n",
-        root, root, root, root, OR_NOTHING(c.augmentation), OR_NOTHING(c.model), OR_NOTHING(c.classes), c.epochs, OR_NOTHING(c.training)));
+        root, root, root, root, OR_NOTHING(c.augmentation), OR_NOTHING(c.model), OR_NOTHING(c.classes), c.epochs, OR_NOTHING(c.training),
+        c.rate ? c.rate : "soft_start_annealing_schedule { min_learning_rate: 1e-5 max_learning_rate: 1e-3 soft_start: 0.1 annealing: 0.5 }"));
     return path;
 }
 #endif

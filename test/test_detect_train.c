@@ -21,10 +21,12 @@ static void watch(void *ctx, const tl_progress *p)
     if (!strcmp(p->stage, "train") && ++e->steps == e->stop_after) e->stop = 1;
 }
 
-static tl_status train(const char *spec, const char *results, bool resume, const char *overrides, ear *e, tl_train_summary *out)
+/* overrides: ended by NULL, or NULL. */
+static tl_status train(const char *spec, const char *results, bool resume, const char **overrides, ear *e, tl_train_summary *out)
 {
-    const tl_train_opts o = { .experiment_spec = spec, .results_dir = in(results), .resume = resume,
-                              .overrides = { overrides ? 1 : 0, (const char *[]){ overrides } } };
+    int n = 0;
+    while (overrides && overrides[n]) n++;
+    const tl_train_opts o = { .experiment_spec = spec, .results_dir = in(results), .resume = resume, .overrides = { n, overrides } };
     e->said = tl_text_new(a);
     const tl_listener l = { .say = hear, .progress = watch, .ctx = e, .stop = &e->stop };
     return tl_detectnet_v2_train(a, &o, &l, out);
@@ -130,6 +132,32 @@ static void costs_are_weighed_anew(void **state)
     for (int i = 4; i < 8; i++) assert_true(k.state.kept[i] == 0);
 }
 
+/* With next to no learning rate no validation is better than the first: the second and third are in vain. */
+static void patience_ends_a_training(void **state)
+{
+    (void)state;
+    static const char plain[] = "soft_start_annealing_schedule { min_learning_rate: 1e-12 max_learning_rate: 1e-11 soft_start: 0.1 annealing: 0.5 }";
+    static const struct { const char *rate, *override; int epochs; } cases[] = {
+        { plain, "evaluation_config.early_stopping_patience_steps=2", 3 },
+        { "early_stopping_annealing_schedule { min_learning_rate: 1e-12 max_learning_rate: 1e-11 soft_start_epochs: 1 annealing_epochs: 2 "
+          "patience_steps: 2 }", NULL, 5 },
+        { plain, NULL, 8 },
+    };
+    put_scenes("set", 4, 7);
+    for (int i = 0; i < TL_LEN(cases); i++) {
+        const char *overrides[6] = { "model_config.freeze_bn=true", "cost_function_config.enable_autoweighting=false",
+                                      "evaluation_config.validation_period_during_training=1", "evaluation_config.first_validation_epoch=1" };
+        tl_train_summary s;
+        int n = 4;
+        ear e = { .stop_after = -1 };
+        const char *spec = scene_spec((scene_conf){ .name = "set", .epochs = 8, .rate = cases[i].rate });
+        overrides[n] = cases[i].override;
+        ok(train(spec, tl_printf(a, "out%d", i), false, overrides, &e, &s));
+        if (!there(tl_printf(a, "out%d", i), tl_printf(a, "weights/model_%03d.onnx", cases[i].epochs)) || strstr(said(&e), tl_printf(a, "Epoch %d/", cases[i].epochs + 1)))
+            fail_msg("case %d did not end with epoch %d:\n%s", i, cases[i].epochs, said(&e));
+    }
+}
+
 static void classes_that_stay_keep_their_channels(void **state)
 {
     (void)state;
@@ -142,7 +170,7 @@ static void classes_that_stay_keep_their_channels(void **state)
     ok(tl_model_load(a, s.best_model, NULL, &one));
     /* Nothing learns: the rate is next to nothing. */
     ok(train(scene_spec((scene_conf){ .name = "set", .epochs = 1, .model = model, .classes = "target_classes { name: \"ring\" }" }), "more", false,
-             "training_config.learning_rate.soft_start_annealing_schedule.max_learning_rate=1e-5", &e, &s));
+             (const char *[]){ "training_config.learning_rate.soft_start_annealing_schedule.max_learning_rate=1e-5", NULL }, &e, &s));
     ok(tl_model_load(a, s.best_model, NULL, &two));
     assert_non_null(strstr(said(&e), "classes that stay keep what they have learned: box, disc; new: ring; gone: \n"));
     const tl_node *x = &one->g->node[one->raw.i], *y = &two->g->node[two->raw.i];
@@ -164,7 +192,7 @@ static void what_is_wrong_is_told(void **state)
     ear e = { .stop_after = -1 };
     put_scenes("set", 2, 6);
     for (int i = 0; i < TL_LEN(cases); i++) {
-        assert_true(train(scene_spec((scene_conf){ .name = "set", .epochs = 1 }), tl_printf(a, "out%d", i), false, cases[i].override, &e, &s) != TL_OK);
+        assert_true(train(scene_spec((scene_conf){ .name = "set", .epochs = 1 }), tl_printf(a, "out%d", i), false, (const char *[]){ cases[i].override, NULL }, &e, &s) != TL_OK);
         if (!strstr(tl_errmsg(), cases[i].says)) fail_msg("case %d says: %s", i, tl_errmsg());
     }
     /* Labels of other names. */
@@ -178,7 +206,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_FOLDER(it_learns), IN_FOLDER(stopping_changes_nothing), IN_FOLDER(it_leaves_what_it_should), IN_FOLDER(costs_are_weighed_anew),
-        IN_FOLDER(classes_that_stay_keep_their_channels), IN_FOLDER(what_is_wrong_is_told),
+        IN_FOLDER(patience_ends_a_training), IN_FOLDER(classes_that_stay_keep_their_channels), IN_FOLDER(what_is_wrong_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

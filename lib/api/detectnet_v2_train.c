@@ -105,6 +105,8 @@ static void freeze(job *j)
 static tl_schedule schedule(const job *j)
 {
     const tl_soft_start *s = plan_of(j)->learning_rate->soft_start_annealing_schedule;
+    const tl_early_stopping *e = plan_of(j)->learning_rate->early_stopping_annealing_schedule;
+    if (e) return (tl_schedule){ .kind = TL_LR_ANNEALING, .base = e->max_learning_rate, .least = e->min_learning_rate };
     return (tl_schedule){ .kind = TL_LR_ANNEALING, .base = s->max_learning_rate, .least = s->min_learning_rate,
                           .soft_start = s->soft_start, .annealing = s->annealing };
 }
@@ -120,6 +122,13 @@ static void recipe(job *j)
         .regularizer = { kinds[t->regularizer->type], t->regularizer->weight, .conv = true, .depthwise = true, .bias = true },
         .block_decay = 1, .fixed_stats = conf(j)->freeze_bn, .average = t->weight_average,
     };
+}
+
+static tl_patience patience(const job *j)
+{
+    const tl_early_stopping *e = plan_of(j)->learning_rate->early_stopping_annealing_schedule;
+    if (e) return (tl_patience){ e->patience_steps, true, e->soft_start_epochs, e->annealing_epochs };
+    return (tl_patience){ .steps = j->spec->experiment->evaluation_config->early_stopping_patience_steps };
 }
 
 static const char *name_of(const job *j) { return j->o->model_name && j->o->model_name[0] ? j->o->model_name : NAME; }
@@ -149,7 +158,7 @@ static tl_trainer_conf training(const job *j)
     loader.max_bad = 0.1f;
     return (tl_trainer_conf){
         .model = j->model, .train = j->train, .val = j->val, .loader = loader, .recipe = j->recipe, .epochs = t->num_epochs,
-        .validate_every = e->validation_period_during_training, .first_validation = e->first_validation_epoch,
+        .patience = patience(j), .validate_every = e->validation_period_during_training, .first_validation = e->first_validation_epoch,
         .save_every = t->checkpoint_interval, .detect = &j->goal, .resume = j->o->resume, .amp = j->amp, .seed = loader.seed,
         .max_memory = (size_t)j->o->max_memory << 20, .results = j->o->results_dir, .name = name_of(j), .key = j->o->key,
         .listener = *j->l, .dist = j->dist,
@@ -170,8 +179,6 @@ static tl_status run(job *j, tl_train_summary *out)
     const tl_train_opts *o = j->o;
     TL_TRY(tl_detect_open(j->a, o->experiment_spec, &o->overrides, j->l, &j->spec));
     TL_TRY(tl_backbone_find(conf(j)->arch, conf(j)->num_layers, &j->backbone));
-    TL_CHECK(!plan_of(j)->learning_rate->early_stopping_annealing_schedule, TL_EUNSUP,
-             "early_stopping_annealing_schedule is not supported yet; use soft_start_annealing_schedule");
     j->amp = tl_precision(o->use_amp || conf(j)->training_precision->backend_floatx != TL_FLOAT32, j->l);
     if (!tl_dist_rank(j->dist) && !o->plan) TL_TRY(tl_train_check(j->a, o->results_dir, name_of(j), o->resume));
     TL_TRY(build(j));

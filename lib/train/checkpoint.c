@@ -45,12 +45,13 @@ static json_t *header_json(const tl_train_state *s, const char *model, size_t fl
 {
     json_t *kept = json_array();
     for (int i = 0; i < s->nkept; i++) json_array_append_new(kept, json_real(s->kept[i]));
-    return json_pack("{s:i, s:i, s:i, s:I, s:i, s:f, s:f, s:o, s:f, s:f, s:I, s:I, s:s, s:I, s:o}", "epoch",
+    return json_pack("{s:i, s:i, s:i, s:I, s:i, s:f, s:f, s:o, s:f, s:f, s:I, s:I, s:s, s:I, s:o, s:i, s:i, s:f}", "epoch",
                      s->epoch, "batch", s->batch, "pictures", s->pictures, "step", (json_int_t)s->step, "best_epoch",
                      s->best_epoch, "best_acc", s->best_acc, "best_loss", s->best_loss,
                      "frozen_acc", s->frozen_acc >= 0 ? json_real(s->frozen_acc) : json_null(),
                      "loss_sum", s->loss_sum, "seconds", s->seconds, "hits", (json_int_t)s->hits,
-                     "seen", (json_int_t)s->seen, "model", model, "floats", (json_int_t)floats, "kept", kept);
+                     "seen", (json_int_t)s->seen, "model", model, "floats", (json_int_t)floats, "kept", kept,
+                     "last_epoch", s->last_epoch, "waited", s->waited, "lowest", s->lowest);
 }
 
 static void copy_arrays(const tl_weights *w, float *to, bool back)
@@ -228,6 +229,10 @@ static tl_status read_header(const json_t *j, tl_train_state *s, double *floats)
     s->frozen_acc = json_is_number(frozen) ? json_number_value(frozen) : -1;
     const json_t *kept = json_object_get(j, "kept"), *v;
     TL_CHECK(json_array_size(kept) <= TL_KEPT, TL_EFORMAT, "its header makes no sense");
+    s->last_epoch = (int)json_integer_value(json_object_get(j, "last_epoch")); /* 0 where it is missing, and so on */
+    s->waited = (int)json_integer_value(json_object_get(j, "waited"));
+    s->lowest = json_number_value(json_object_get(j, "lowest"));
+    TL_CHECK(s->last_epoch >= 0 && s->waited >= 0, TL_EFORMAT, "its header makes no sense");
     s->nkept = (int)json_array_size(kept);
     for (int i = 0; i < s->nkept; i++) {
         TL_CHECK(json_is_number(v = json_array_get(kept, (size_t)i)), TL_EFORMAT, "its header makes no sense");

@@ -46,6 +46,8 @@ typedef struct tl_loop {
 } tl_loop;
 
 static inline bool tl_loop_first(const tl_loop *t) { return tl_dist_rank(t->c->dist) == 0; }
+/* How many epochs there will be, as things stand. */
+static inline int tl_loop_epochs(const tl_loop *t) { return t->s.last_epoch ? t->s.last_epoch : t->c->epochs; }
 /* The loss over the epoch so far. */
 static inline double tl_loop_loss(const tl_loop *t) { return t->s.batch ? t->s.loss_sum / t->s.batch : (double)NAN; }
 /* Put a batch and its targets into a plan of the trunk's rest. */

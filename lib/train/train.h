@@ -51,6 +51,11 @@ typedef struct {
     float          average;       /* share of the old kept in the running average of the weights; 0: no averaging */
 } tl_recipe;
 
+/* When a training ends before its last epoch: after so many validations in a row that found no lower loss. With `anneals` the rate,
+ * of an ANNEALING schedule, rises for `rise` epochs, stays, and falls for the last `fall` ones, which are still to come when patience
+ * is lost. steps 0: it goes to its last epoch. */
+typedef struct { int steps; bool anneals; int rise, fall; } tl_patience;
+
 /* The recipe of a spec: its optimizer and schedule, or, when it gives neither, one that is robust on small sets. */
 void tl_recipe_for(const tl_classification_spec *s, tl_recipe *out);
 
@@ -90,6 +95,8 @@ typedef struct {
                                   * trunk, -1: not measured */
     double  loss_sum, seconds;   /* of the epoch under way */
     int64_t hits, seen;
+    int     last_epoch, waited;  /* 0: the last one is as planned; validations in vain */
+    double  lowest;              /* loss of a validation, with patience; 0: there was none */
     int     nkept;
     double  kept[TL_KEPT];       /* what the task wants to find again */
 } tl_train_state;

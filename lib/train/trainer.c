@@ -150,9 +150,9 @@ static tl_tally count(tl_loop *t, const tl_batch *b)
 static void tell_progress(const tl_loop *t, double rate)
 {
     const tl_listener *l = &t->c->listener;
-    double spent = tl_now() - t->started, done = (double)(t->s.step - t->first_step), left = (double)((long)t->c->epochs * t->batches - t->s.step);
+    double spent = tl_now() - t->started, done = (double)(t->s.step - t->first_step), left = (double)((long)tl_loop_epochs(t) * t->batches - t->s.step);
     if (!l->progress) return;
-    l->progress(l->ctx, &(tl_progress){ .stage = "train", .epoch = t->s.epoch + 1, .epochs = t->c->epochs, .batch = t->s.batch, .batches = t->batches,
+    l->progress(l->ctx, &(tl_progress){ .stage = "train", .epoch = t->s.epoch + 1, .epochs = tl_loop_epochs(t), .batch = t->s.batch, .batches = t->batches,
         .loss = tl_loop_loss(t), .accuracy = t->task->count ? (double)t->s.hits / (double)t->s.seen : -1, .rate = rate,
         .pictures_per_second = done * pictures(t) / spent, .eta = left * spent / done });
 }
@@ -164,10 +164,22 @@ static tl_status diverged(const tl_loop *t, const char *what, double rate)
                    what, t->s.epoch + 1, t->s.batch, rate, t->files.dir);
 }
 
+/* The recipe's, or, with patience, as it is now known to be. */
+static tl_schedule schedule(const tl_loop *t)
+{
+    const tl_patience *p = &t->c->patience;
+    const float epochs = (float)tl_loop_epochs(t);
+    tl_schedule s = t->c->recipe.schedule;
+    if (!p->anneals) return s;
+    s.soft_start = (float)p->rise / epochs;
+    s.annealing = fmaxf(1 - (float)p->fall / epochs, s.soft_start);
+    return s;
+}
+
 static tl_status step(tl_loop *t, const tl_batch *b, double *rate)
 {
-    const tl_recipe *r = &t->c->recipe;
-    *rate = tl_schedulers[r->schedule.kind]->rate(&r->schedule, t->s.step, (long)t->c->epochs * t->batches);
+    const tl_schedule now = schedule(t);
+    *rate = tl_schedulers[now.kind]->rate(&now, t->s.step, (long)tl_loop_epochs(t) * t->batches);
     TL_TRY(tl_loop_fill(t, b, t->plan));
     weigh_classes(t);
     if (t->distill) TL_TRY(tl_distill_targets(t->distill, t->plan, t->c->model->image));
@@ -244,7 +256,7 @@ static tl_status record(tl_loop *t, const tl_validation *v, double rate)
     }
     TL_TRY(tl_traincsv_add(t->csv, epoch, f, n));
     return tl_statusjson_add(t->status, &(tl_run_event){ .state = TL_RUN_RUNNING, .message = "epoch done", .kpi = { nkpi, kpi },
-        .epoch = epoch + 1, .max_epoch = t->c->epochs, .time_per_epoch = t->s.seconds, .eta = t->s.seconds * (t->c->epochs - epoch - 1) });
+        .epoch = epoch + 1, .max_epoch = tl_loop_epochs(t), .time_per_epoch = t->s.seconds, .eta = t->s.seconds * (tl_loop_epochs(t) - epoch - 1) });
 }
 
 static tl_status tell_unreadable(tl_loop *t)
@@ -273,7 +285,7 @@ static tl_status validate(tl_loop *t, tl_validation *v)
     const tl_trainer_conf *c = t->c;
     const int epoch = t->s.epoch + 1;
     *v = (tl_validation){ .loss = (double)NAN, .score = (double)NAN };
-    if (!c->val || !(due(epoch, c->first_validation, c->validate_every) || epoch == c->epochs)) return TL_OK;
+    if (!c->val || !(due(epoch, c->first_validation, c->validate_every) || epoch == tl_loop_epochs(t))) return TL_OK;
     tl_weights_swap(&t->weights); /* validate what will be saved */
     tl_status s = t->task->validate(t, v);
     tl_weights_swap(&t->weights);
@@ -302,6 +314,22 @@ static tl_status note_best(tl_loop *t, const tl_validation *v)
     return forget(t, was);
 }
 
+/* Is the end in sight? Counted in epochs that are complete. */
+static void lose_patience(tl_loop *t, const tl_validation *v)
+{
+    const tl_patience *p = &t->c->patience;
+    const int fall = p->anneals ? p->fall : 0;
+    if (!p->steps || !v->done || t->s.epoch >= tl_loop_epochs(t) - fall) return;
+    if (!(t->s.lowest > 0) || v->loss < t->s.lowest) {
+        t->s.lowest = v->loss;
+        t->s.waited = 0;
+    } else if (++t->s.waited >= p->steps) {
+        t->s.last_epoch = t->s.epoch + fall;
+        tl_say(&t->c->listener, "the validation loss has not fallen %d times in a row; %s epoch %d\n", p->steps,
+               fall ? "the learning rate now falls, and the training ends after" : "the training ends with", t->s.last_epoch);
+    }
+}
+
 static tl_status end_epoch(tl_loop *t, double rate)
 {
     tl_validation v;
@@ -316,8 +344,9 @@ static tl_status end_epoch(tl_loop *t, double rate)
     t->s.batch = 0;
     t->s.loss_sum = t->s.seconds = 0;
     t->s.hits = t->s.seen = 0;
+    lose_patience(t, &v);
     if (best) return note_best(t, &v);
-    return due(t->s.epoch, 0, t->c->save_every) || t->s.epoch == t->c->epochs ? tl_loop_save(t) : TL_OK;
+    return due(t->s.epoch, 0, t->c->save_every) || t->s.epoch == tl_loop_epochs(t) ? tl_loop_save(t) : TL_OK;
 }
 
 /* ---- All of it ---- */
@@ -410,7 +439,7 @@ static tl_status run(tl_loop *t, tl_train_result *out)
     TL_TRY(begin(t));
     t->started = tl_now();
     t->first_step = t->s.step;
-    while (t->s.epoch < t->c->epochs) {
+    while (t->s.epoch < tl_loop_epochs(t)) {
         if (stopping(t)) return stop(t);
         TL_TRY(train_epoch(t, &rate));
         TL_TRY(end_epoch(t, rate));

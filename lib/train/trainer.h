@@ -19,6 +19,7 @@ typedef struct {
     tl_loader_conf    loader;        /* of the training pictures; validation takes them without random changes */
     tl_recipe         recipe;
     int               epochs;
+    tl_patience       patience;
     int               validate_every, first_validation, save_every; /* epochs; 0: each. The last one is validated and saved anyhow, the best of
                                       * those validated is kept */
     const float      *class_weight;  /* per class, NULL: all 1 */

@@ -74,7 +74,7 @@ static int figures(const tl_loop *t, const tl_validation *v, double rate, tl_fig
 
 static tl_status tell(tl_loop *t, const tl_validation *v, double rate, bool best)
 {
-    tl_say(&t->c->listener, "epoch %d/%d: loss %.4f acc %.4f val_loss %.4f val_acc %.4f lr %.3g%s\n", t->s.epoch + 1, t->c->epochs, tl_loop_loss(t),
+    tl_say(&t->c->listener, "epoch %d/%d: loss %.4f acc %.4f val_loss %.4f val_acc %.4f lr %.3g%s\n", t->s.epoch + 1, tl_loop_epochs(t), tl_loop_loss(t),
            accuracy(t), v->loss, v->score, rate, best ? " (best so far)" : "");
     return TL_OK;
 }

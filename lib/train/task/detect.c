@@ -213,7 +213,7 @@ static tl_status monitor(const tl_loop *t, const char *spent, const char *left)
 {
     const char *path = tl_path_join(t->a, t->c->results, "monitor.json");
     const char *text = tl_printf(t->a, "{\"cur_epoch\": %d, \"max_epoch\": %d, \"loss\": %.6g, \"time_per_epoch\": \"%s\", \"ETA\": \"%s\"}\n",
-                                 t->s.epoch + 1, t->c->epochs, tl_loop_loss(t), spent, left);
+                                 t->s.epoch + 1, tl_loop_epochs(t), tl_loop_loss(t), spent, left);
     TL_NEW(path && text ? path : NULL);
     return tl_file_write(path, text, strlen(text));
 }
@@ -226,8 +226,8 @@ static tl_status tell(tl_loop *t, const tl_validation *v, double rate, bool best
     const char *table;
     (void)rate;
     time_text(t->s.seconds, spent);
-    time_text(t->s.seconds * (t->c->epochs - t->s.epoch - 1), left);
-    tl_say(&t->c->listener, "Epoch %d/%d: loss: %.5f Time taken: %s ETA: %s\n", t->s.epoch + 1, t->c->epochs, tl_loop_loss(t), spent, left);
+    time_text(t->s.seconds * (tl_loop_epochs(t) - t->s.epoch - 1), left);
+    tl_say(&t->c->listener, "Epoch %d/%d: loss: %.5f Time taken: %s ETA: %s\n", t->s.epoch + 1, tl_loop_epochs(t), tl_loop_loss(t), spent, left);
     if (tl_loop_first(t)) TL_TRY(monitor(t, spent, left));
     if (!v->done) return TL_OK;
     TL_TRY(tl_detectnet_table(t->a, q->names, o->ap, q->classes, v->score, v->loss, &table));
