@@ -66,6 +66,8 @@ static const op_case cases[] = {
     { A(avgpool, .k = 7, .stride = 1, .pad = 3), X(2, 3, 4, 4) },
     { A(gap, 0), X(2, 3, 4, 5) },
     { A(gap, .map = true), X(3, 33, 1, 1) },
+    { A(upsample, 0), X(2, 3, 4, 5) },
+    { A(upsample, .by = 3), X(1, 17, 2, 3), .then = &relu },
     { A(flatten, 0), X(2, 3, 4, 5) },
     { A(flatten, 0), X(2, 3, 1, 1) },
     { A(dropout, 0), X(3, 4, 6, 6) },

@@ -173,6 +173,13 @@ static inline void tl_ref_gap(const tl_problem *q)
     TL_EACH_ELEMENT(s) q->y[n * s.c + c] += tl_pick(q->x[0], s, n, c, h, w) / (s.h * s.w);
 }
 
+static inline void tl_ref_upsample(const tl_problem *q)
+{
+    const int by = ((const tl_upsample *)q->attr)->by;
+    double *y = q->y;
+    TL_EACH_ELEMENT(q->ys) *y++ = tl_pick(q->x[0], q->xs[0], n, c, h / by, w / by);
+}
+
 static inline void tl_ref_flatten(const tl_problem *q)
 {
     tl_shape s = q->xs[0];

@@ -54,7 +54,9 @@ static inline void put_scenes(const char *name, int n, uint64_t seed)
 }
 
 /* A spec that trains on NAME and validates with it, with more in its sections. */
-typedef struct { const char *name; int epochs; const char *augmentation, *model, *classes, *training, *rate; } scene_conf;
+typedef struct { const char *name; int epochs; const char *augmentation, *arch, *model, *classes, *training, *rate; } scene_conf;
+/* What is there and where it is weigh the same. */
+#define AS_MUCH "coverage_foreground_weight: 0.5 objectives { name: \"cov\" } objectives { name: \"bbox\" initial_weight: 1 weight_target: 1 }"
 #define OR_NOTHING(s) ((s) ? (s) : "")
 
 static inline const char *scene_spec(scene_conf c)
@@ -68,13 +70,14 @@ static inline const char *scene_spec(scene_conf c)
         "  target_class_mapping { key: \"box\" value: \"box\" } target_class_mapping { key: \"disc\" value: \"disc\" }\n"
         "}\n"
         "augmentation_config { preprocessing { output_image_width: 96 output_image_height: 96 output_image_channel: 3 } %s }\n"
-        "model_config { arch: \"resnet\" num_layers: 10 use_batch_norm: true %s }\n"
-        "cost_function_config { target_classes { name: \"box\" } target_classes { name: \"disc\" } %s\n"
+        "model_config { %s use_batch_norm: true %s }\n"
+        "cost_function_config { target_classes { name: \"box\" " AS_MUCH " } target_classes { name: \"disc\" " AS_MUCH " } %s\n"
         "  enable_autoweighting: true min_objective_weight: 0.0001 max_objective_weight: 0.9999 }\n"
         "training_config { batch_size_per_gpu: 4 num_epochs: %d checkpoint_interval: 2 %s\n"
         "  learning_rate { %s } }\n"
         "evaluation_config { validation_period_during_training: 50 first_validation_epoch: 50 }\n",
-        root, root, root, root, OR_NOTHING(c.augmentation), OR_NOTHING(c.model), OR_NOTHING(c.classes), c.epochs, OR_NOTHING(c.training),
+        root, root, root, root, OR_NOTHING(c.augmentation),
+        c.arch ? c.arch : "arch: \"resnet\" num_layers: 10", OR_NOTHING(c.model), OR_NOTHING(c.classes), c.epochs, OR_NOTHING(c.training),
         c.rate ? c.rate : "soft_start_annealing_schedule { min_learning_rate: 1e-5 max_learning_rate: 1e-3 soft_start: 0.1 annealing: 0.5 }"));
     return path;
 }

@@ -20,7 +20,7 @@ typedef struct {
     bool    own_head;            /* the family's own head follows: some pool once more before their last layers */
     bool    stride16;            /* end where the map is a sixteenth of the picture, as the original's DetectNet_v2 has it: MobileNets
                                   * before their last stride; DarkNets have no such end */
-    bool    whole;               /* with stride16: MobileNets, too, keep all their layers, and the last stride is 1 */
+    bool    whole;               /* with stride16: all layers all the same, whatever the stride */
 } tl_backbone_conf;
 
 /* Feature maps by how much smaller than the picture they are: at[3] has stride 8. */

@@ -18,6 +18,7 @@
     X(maxpool, int k, stride, pad, extra;)                               \
     X(avgpool, int k, stride, pad;)                                      \
     X(gap, bool map;)                                                    \
+    X(upsample, int by;)                                                 \
     X(flatten, int none;)                                                \
     X(dropout, float rate; bool whole;)                                  \
     X(dense, int out;)                                                   \

@@ -288,10 +288,11 @@ static tl_status check_network(loader *l)
 
 static tl_status check_side(loader *l, const char *field, int pixels)
 {
-    if (pixels % 16 == 0) return TL_OK;
+    const int unit = l->e->model_config->whole_backbone ? 32 : 16;
+    if (pixels % unit == 0) return TL_OK;
     return FAULT(l->e->augmentation_config->preprocessing, field,
-                 "%s: expected a multiple of 16, found %d; %d would do", field, pixels,
-                 (pixels + 8) / 16 * 16);
+                 "%s: expected a multiple of %d, found %d; %d would do", field, unit, pixels,
+                 (pixels + unit / 2) / unit * unit);
 }
 
 static tl_status check_input(loader *l)

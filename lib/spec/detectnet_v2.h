@@ -65,7 +65,7 @@ typedef struct {
     const char            *arch, *pretrained_model_file;
     bool                   freeze_pretrained_layers, allow_loaded_model_modification, load_graph;
     int                    num_layers;    /* 0 where the architecture comes in one size */
-    bool                   whole_backbone; /* ours: MobileNets keep the layers beyond stride 16 */
+    bool                   whole_backbone; /* ours: layers beyond stride 16, enlarged, beside those of stride 16 */
     bool                   use_pooling, use_batch_norm, all_projections, freeze_bn;
     float                  dropout_rate;
     tl_activation_config  *activation;    /* NULL: the architecture's own */

@@ -149,8 +149,8 @@ static const tl_field model_rows[] = {
     TL_FX(T, arch, TL_STR, 0, 0, 0, "the backbone", .flags = TL_REQUIRED, .names = tl_arch_names),
     BOOL(load_graph, 0, "take the network itself from pretrained_model_file, as after pruning"),
     BOOL(all_projections, 0, "a 1x1 convolution on every shortcut"),
-    TL_FX(T, whole_backbone, TL_BOOL, 0, 0, 1, "mobilenets keep all layers, with a last stride of 1; otherwise, as in the original, "
-          "those beyond stride 16 are left out", .flags = TL_EXTRA),
+    TL_FX(T, whole_backbone, TL_BOOL, 0, 0, 1, "all layers of backbones with a stride of 32; their last map is enlarged and "
+          "put beside that of stride 16. Otherwise, as in the original, mobilenets end at stride 16", .flags = TL_EXTRA),
     TL_F_END
 };
 MESSAGE(model, "ModelConfig", T, "The network.");

@@ -4,7 +4,7 @@
  * two small layers, weighs the channels. Swish after convolutions; in training a residual block is skipped for a
  * share of the pictures that grows with depth. Lite drops squeeze-and-excite and takes ReLU6, for processors that
  * compute in 8 bits. Stride 32; strided convolutions are padded as TensorFlow pads. The last map of a stride is the
- * expansion in the block that halves it: what the original's detectors read; for DetectNet_v2 the last stride is 1. Frozen block 0 is the stem, 1 to 7 are
+ * expansion in the block that halves it: what the original's detectors read; for its DetectNet_v2 the last stride is 1. Frozen block 0 is the stem, 1 to 7 are
  * the stages, 8 is the last convolution. */
 #include "net.h"
 
@@ -71,7 +71,7 @@ static void build(tl_graph *g, tl_val x, const tl_backbone *self, const tl_backb
     x = tl_activate(g, x, "stem_activation", c->act);
     for (int s = 0; s < TL_LEN(stages); s++)
         for (int i = 0; i < stages[s].n; i++, b++) {
-            int stride = i || (c->stride16 && s == LAST_STRIDE) ? 1 : stages[s].stride;
+            int stride = i || (c->stride16 && !c->whole && s == LAST_STRIDE) ? 1 : stages[s].stride;
             tl_val wide;
             g->block = s + 1;
             x = block(g, x, c, tl_name(g, "block%d%c_", s + 1, 'a' + i), &stages[s], stride, lite,

@@ -18,10 +18,7 @@ static void build(tl_graph *g, tl_val x, const tl_backbone *self, const tl_backb
     x = tl_activate(g, x, "conv_block_relu", c->act);
     for (int i = 1; i <= TL_LEN(row); i++) {
         int in = tl_channels(g, x), stride = row[i - 1].stride;
-        if (stride == 2 && level == 4 && c->stride16) {
-            if (!c->whole) break;
-            stride = 1;
-        }
+        if (stride == 2 && level == 4 && c->stride16 && !c->whole) break;
         g->block = i;
         if (stride == 2) out->at[level++] = x;
         x = tl_conv_bn(g, x, c, tl_name(g, "conv_dw_%d", i), tl_name(g, "conv_dw_%d_bn", i),

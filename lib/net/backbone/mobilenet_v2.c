@@ -58,7 +58,7 @@ static void build(tl_graph *g, tl_val x, const tl_backbone *self, const tl_backb
     x = tl_activate(g, x, "re_lu_0", c->act);
     for (int r = 0; r < rows; r++)
         for (int i = 0; i < row[r].n; i++) {
-            int stride = i || (conf->stride16 && r >= ROWS_16) ? 1 : row[r].stride;
+            int stride = i ? 1 : row[r].stride;
             tl_val wide;
             x = block(g, x, c, b++, row[r].expand, divisible((float)(int)((float)row[r].out * alpha)), stride, &wide);
             if (stride == 2) out->at[level++] = wide;
