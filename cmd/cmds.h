@@ -7,7 +7,8 @@
 #include "cmd.h"
 #define CMDS(X)                                                                                    \
     X(train) X(evaluate) X(prune) X(inference) X(export) X(dataset_convert) X(detect_train)        \
-    X(detect_evaluate) X(detect_inference) X(import) X(spec)                                                           \
+    X(detect_evaluate) X(detect_prune) X(detect_inference) X(detect_export) X(detect_spec)    \
+    X(detect_diagnose) X(import) X(spec)                                                           \
     X(model_list) X(model_pull) X(model_push) X(model_verify) X(bench_layers) X(list) X(info) X(docs) X(help)
 
 #define CMD_DECL(name) extern const cmd_def cmd_##name;
