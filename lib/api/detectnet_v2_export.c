@@ -24,7 +24,7 @@ static tl_status find_clustering(job *j)
         TL_NEW(names);
         TL_TRY(tl_detect_same_classes(e->model, names, s->n_classes));
     } else TL_TRY(tl_detect_spec_inside(e->a, e->model, e->l, &s));
-    TL_CHECK(s, TL_EARG, "how cells become objects is not known, since the model has no spec in it: give the experiment spec (-e)");
+    TL_CHECK(s, TL_EARG, "how cells become objects is not known, since the model has no spec in it that can be used: give the experiment spec (-e)");
     TL_NEW(j->clustering = tl_new(e->a, tl_clustering, s->n_classes));
     for (int k = 0; k < s->n_classes; k++) j->clustering[k] = tl_clustering_of(s->classes[k].clustering);
     return TL_OK;

@@ -302,18 +302,21 @@ static double rate_of(const tl_diagnose *d)
                                                         : r->soft_start_annealing_schedule->max_learning_rate);
 }
 
-/* Smaller and smaller, until the loss stays a number. */
-static tl_status too_fast(tl_diagnose *d, const trial *base)
+static bool ran_away(const result *r) { return !isfinite(r->last) || r->last > 2 * r->first; }
+
+/* Smaller and smaller, until the loss does not rise. */
+static tl_status too_fast(tl_diagnose *d, const trial *base, const result *first)
 {
+    enum { TRIES = 6 };
     trial t = *base;
-    result r = { .last = NAN };
-    t.seconds /= 3;
-    for (int i = 0; i < 3 && !isfinite(r.last); i++) {
+    result r = *first;
+    t.steps = t.steps < LEAST ? t.steps : LEAST;
+    for (int i = 0; i < TRIES && ran_away(&r); i++) {
         t.rate /= 10;
         TL_TRY(attempt_trial(d, &t, &r));
     }
-    return tl_diagnose_cause(d, 1, "the loss is no number after some steps at a learning rate of %g%s: set training_config.learning_rate..."
-                             "max_learning_rate to %g", base->rate, isfinite(r.last) ? "" : ", nor at smaller ones", t.rate);
+    return tl_diagnose_cause(d, 1, "the loss runs away at a learning rate of %g, from %.3g to %.3g in %d steps%s: set training_config.learning_rate..."
+                             "max_learning_rate to %g", base->rate, first->first, first->last, first->steps, ran_away(&r) ? ", and at smaller ones" : "", t.rate);
 }
 
 static bool better(const result *r, const result *base) { return isfinite(r->last) && r->best > fmax(2 * base->best, base->best + 0.1); }
@@ -380,7 +383,7 @@ tl_status tl_diagnose_learning(tl_diagnose *d)
     d->out->score = r.score;
     d->out->best_score = r.best;
     if (!d->o->model) TL_TRY(tell_steps(d));
-    if (!isfinite(r.last)) return too_fast(d, &base);
+    if (ran_away(&r)) return too_fast(d, &base, &r);
     if (!d->o->model)
         TL_TRY(tl_diagnose_fact(d, "learning the pictures with the most objects by heart: loss %.4g, after %d steps at a rate of %g %.4g", r.first, r.steps,
                                 base.rate, r.last));

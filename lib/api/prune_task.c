@@ -57,7 +57,7 @@ static tl_status read_pictures(tl_arena *a, const tl_model *m, const char *image
     return TL_OK;
 }
 
-/* Which command this is, and how a pruned model is trained again. */
+/* What kind of model it is, and how a pruned one is trained again. */
 typedef struct { const char *name, *again; } task;
 
 static tl_status prune(tl_arena *a, const tl_model *m, const tl_prune_cmd_opts *o, const task *k, const tl_listener *l, tl_prune_summary *out)
@@ -113,13 +113,21 @@ static tl_status open_model(tl_arena *a, const tl_prune_cmd_opts *o, tl_model **
     return tl_model_open(a, o->model, o->key, out);
 }
 
+/* TLT 2.0's tlt-prune is told no task: it is the model that says what it is. */
+static tl_status prune_any(tl_arena *a, const tl_model *m, const tl_prune_cmd_opts *o, const tl_listener *l, tl_prune_summary *out)
+{
+    const bool detects = m->head && m->head->stride16;
+    const char *again = detects ? "model_config.pretrained_model_file, and load_graph: true"
+                                : tl_printf(a, "train_config.pretrained_model_path and '%s' as teacher_model_path", o->model);
+    TL_NEW(again);
+    return prune(a, m, o, &(task){ detects ? m->head->name : "classification", again }, l, out);
+}
+
 tl_status tl_classification_prune(tl_arena *a, const tl_prune_cmd_opts *o, const tl_listener *l, tl_prune_summary *out)
 {
     tl_model *m;
     TL_TRY(open_model(a, o, &m));
-    const char *again = tl_printf(a, "train_config.pretrained_model_path and '%s' as teacher_model_path", o->model);
-    TL_NEW(again);
-    return prune(a, m, o, &(task){ "classification", again }, l, out);
+    return prune_any(a, m, o, l, out);
 }
 
 tl_status tl_detectnet_v2_prune(tl_arena *a, const tl_prune_cmd_opts *o, const tl_listener *l, tl_prune_summary *out)
@@ -128,5 +136,5 @@ tl_status tl_detectnet_v2_prune(tl_arena *a, const tl_prune_cmd_opts *o, const t
     tl_cells cells;
     TL_TRY(open_model(a, o, &m));
     TL_TRY(tl_cells_of(m, &cells));
-    return prune(a, m, o, &(task){ "detectnet_v2", "model_config.pretrained_model_file, and load_graph: true" }, l, out);
+    return prune_any(a, m, o, l, out);
 }
