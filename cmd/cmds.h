@@ -7,7 +7,8 @@
 #include "cmd.h"
 #define CMDS(X)                                                                                    \
     X(train) X(evaluate) X(prune) X(inference) X(export) X(import) X(spec)                         \
-    X(detect_train) X(detect_evaluate) X(detect_inference) X(dataset_convert)                      \
+    X(detect_train) X(detect_evaluate) X(detect_prune) X(detect_inference) X(detect_export)        \
+    X(detect_spec) X(detect_diagnose) X(dataset_convert)                                           \
     X(dataset_check) X(dataset_transform) X(dataset_split)                                         \
     X(model_list) X(model_pull) X(model_push) X(model_verify) X(bench_layers) X(list) X(info) X(docs) X(help)
 

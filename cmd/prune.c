@@ -1,4 +1,4 @@
-/* prune.c - tlc classification prune. SPDX-License-Identifier: MIT */
+/* prune.c - tlc classification prune, tlc detectnet_v2 prune. SPDX-License-Identifier: MIT */
 #include "cmds.h"
 #include <math.h>
 
@@ -48,10 +48,12 @@ static const cmd_flag flags[] = { { "-m", "model", NULL },
                                   { "--target", "target", "macs=SHARE|params=SHARE" },
                                   { 0 } };
 
-static int run(cmd_call *c)
+typedef tl_status prune_task(tl_arena *a, const T *o, const tl_listener *l, tl_prune_summary *out);
+
+static int run_task(cmd_call *c, prune_task *task)
 {
     tl_prune_summary s = { 0 };
-    int code = cmd_done(c, tl_classification_prune(c->arena, c->opts, &c->listener, &s));
+    int code = cmd_done(c, task(c->arena, c->opts, &c->listener, &s));
     if (code) return code;
     cmd_say(c, "%s", s.table);
     cmd_say(c, "Pruning ratio (pruned model / original model): %.6g\n", s.ratio);
@@ -63,6 +65,9 @@ static int run(cmd_call *c)
     cmd_value(c, "macs", "%zu", s.macs);
     return CMD_OK;
 }
+
+static int run(cmd_call *c) { return run_task(c, tl_classification_prune); }
+static int run_detect(cmd_call *c) { return run_task(c, tl_detectnet_v2_prune); }
 
 const cmd_def cmd_prune = {
     .task = "classification",
@@ -80,4 +85,21 @@ const cmd_def cmd_prune = {
     .flag = flags,
     .size = sizeof(T),
     .run = run,
+};
+
+const cmd_def cmd_detect_prune = {
+    .task = "detectnet_v2",
+    .name = "prune",
+    .brief = "remove the channels of a detector that matter least",
+    .about = "Ranks the channels of each layer by the norm of their weights and writes a smaller "
+             "model without the weakest ones; the layers that answer stay whole. Accuracy falls: train the pruned model "
+             "again, as model_config.pretrained_model_file with load_graph: true. With --images it falls less: "
+             "what channels do on real pictures is measured, and the weights that are left make up for those that are gone.",
+    .example = "tlc detectnet_v2 prune -m model.onnx -o pruned.onnx -pth 0.5\n"
+               "tlc detectnet_v2 prune -m model.onnx -o pruned.onnx --target macs=0.5 --images pictures/train",
+    .files = "OUTPUT_FILE: the pruned model",
+    .option = rows,
+    .flag = flags,
+    .size = sizeof(T),
+    .run = run_detect,
 };

@@ -143,7 +143,7 @@ const cmd_def cmd_detect_train = {
     .files = "RESULTS/weights/NAME_EEE.onnx: the model after each checkpoint_interval epochs, .tlt when sealed; "
              "NAME_best.onnx is the best one, NAME.onnx the last\n"
              "RESULTS/weights/NAME_EEE.state: what --resume needs besides; the last two are kept\n"
-             "RESULTS/experiment_spec.txt: the spec\n"
+             "RESULTS/experiment_spec.txt: the whole spec, with defaults\n"
              "RESULTS/training.csv: a line per epoch\n"
              "RESULTS/events: curves for TensorBoard\n"
              "RESULTS/monitor.json: the last epoch, its loss and time\n"

@@ -205,6 +205,7 @@ typedef struct {
     int         data_type;       /* 0 fp32; 1 fp16: weights stored in 16 bits */
     int         static_batch_size; /* 0 or -1: dynamic */
     bool        with_preprocessing, overwrite, gen_ds_config;
+    bool        with_postprocessing; /* detectors: objects are made by the graph */
     tl_list     overrides;
 } tl_export_opts;
 typedef struct { double worst; size_t bytes; const char *output_file, *report; } tl_export_summary; /* worst: largest difference seen */
@@ -232,6 +233,9 @@ typedef struct {
 } tl_detect_scores;
 tl_status tl_detectnet_v2_evaluate(tl_arena *a, const tl_detect_evaluate_opts *o, const tl_listener *l, tl_detect_scores *out);
 
+/* The layers of the head stay whole. */
+tl_status tl_detectnet_v2_prune(tl_arena *a, const tl_prune_cmd_opts *o, const tl_listener *l, tl_prune_summary *out);
+
 typedef struct {
     const char *experiment_spec; /* an inference spec; NULL: classes, thresholds and so on are those the model was trained with */
     const char *model;           /* NULL: the spec's */
@@ -247,8 +251,29 @@ typedef struct { int pictures, unreadable, objects; double pictures_per_second; 
 /* Objects in pictures: drawn in, and in KITTI's and COCO's files. TL_ESTOPPED: on request; what was found so far is there. */
 tl_status tl_detectnet_v2_inference(tl_arena *a, const tl_detect_inference_opts *o, const tl_listener *l, tl_detect_inference_summary *out);
 
+/* experiment_spec: whose thresholds are meant; NULL: those the model was trained with. classmap_json means nothing here. */
+tl_status tl_detectnet_v2_export(tl_arena *a, const tl_export_opts *o, const tl_listener *l, tl_export_summary *out);
+
+typedef struct {
+    const char *experiment_spec; /* required */
+    const char *model;           /* whose detections are looked at; NULL: of what the spec starts from, after some steps on few pictures */
+    const char *key;
+    const char *results_dir;     /* diagnosis.txt goes there; NULL: nothing is written */
+    int         pictures, steps; /* 0: 8, 150 */
+    tl_list     overrides;
+} tl_diagnose_opts;
+typedef struct {
+    int         causes;          /* what was found that keeps the score low */
+    double      first_loss, last_loss; /* of the few pictures, before and after the steps */
+    double      score, best_score; /* mean average precision on them, with the spec's thresholds and with the best ones found */
+    const char *report;          /* the likeliest cause first, each with the field to change */
+} tl_diagnosis;
+/* Why does a detector's score stay at zero? Looks at labels, boxes and rates, and learns a few pictures by heart. */
+tl_status tl_detectnet_v2_diagnose(tl_arena *a, const tl_diagnose_opts *o, const tl_listener *l, tl_diagnosis *out);
+
 /* Check a spec (every error in tl_errmsg) and print it whole, with defaults; *warnings "" when there are none. */
 tl_status tl_classification_spec_text(tl_arena *a, const char *path, const tl_list *overrides, const char **text, const char **warnings);
+tl_status tl_detectnet_v2_spec_text(tl_arena *a, const char *path, const tl_list *overrides, const char **text, const char **warnings);
 
 /* ---- Object detection: DetectNet_v2 ------------------------------------------------------------- */
 typedef struct {

@@ -66,4 +66,47 @@ static inline const char *put_scene(const char *path, int w, int h, int kind, tl
     ok(tl_image_save(a, &m, path));
     return path;
 }
+
+/* n pictures of w x h in NAME/images, in each a square of the kinds in turn, `side` large, and its label in NAME/labels. Other words
+ * in the set's labels are `red` and `blue`. */
+static inline const char *put_labeled(const char *name, int n, int w, int h, int side)
+{
+    char *root = in(place, name);
+    ok(tl_mkdirs(in(root, "images")));
+    ok(tl_mkdirs(in(root, "labels")));
+    for (int i = 0; i < n; i++) {
+        tl_rng r = tl_rng_at(5, (uint64_t)i, 0, 0);
+        const int x = tl_rng_below(&r, w - side + 1), y = tl_rng_below(&r, h - side + 1);
+        const char *line = tl_printf(a, "%s 0.00 0 0.00 %d.00 %d.00 %d.00 %d.00 0 0 0 0 0 0 0\n", kind_name[i % KINDS], x, y, x + side, y + side);
+        const char *path = tl_printf(a, "%s/labels/%02d.txt", root, i);
+        put_scene(tl_printf(a, "%s/images/%02d.png", root, i), w, h, i % KINDS, (tl_box){ (float)x, (float)y, (float)(x + side), (float)(y + side) });
+        ok(tl_file_write(path, line, strlen(line)));
+    }
+    return root;
+}
+
+/* The spec of a small network that trains on such a set and validates with it; more in its sections. */
+typedef struct { const char *data, *view, *model, *training, *evaluation, *sections; } small_spec;
+static inline const char *put_small_spec(const char *root, small_spec c)
+{
+    const char *const more[] = { c.data ? c.data : "target_class_mapping { key: \"red\" value: \"red\" } target_class_mapping { key: \"blue\" value: \"blue\" }",
+                                 c.view ? c.view : "enable_auto_resize: true", c.model ? c.model : "", c.training ? c.training : "num_epochs: 200",
+                                 c.evaluation ? c.evaluation : "",
+                                 c.sections ? c.sections : "" };
+    const char *path = in(place, "small.txt"), *text = tl_printf(a,
+        "random_seed: 3\n"
+        "dataset_config {\n"
+        "  data_sources { label_directory_path: \"%s/labels\" image_directory_path: \"%s/images\" }\n"
+        "  validation_data_source { label_directory_path: \"%s/labels\" image_directory_path: \"%s/images\" } %s\n"
+        "}\n"
+        "augmentation_config { preprocessing { output_image_width: 64 output_image_height: 64 output_image_channel: 3 %s } }\n"
+        "model_config { arch: \"resnet\" num_layers: 10 use_batch_norm: true %s }\n"
+        "cost_function_config { target_classes { name: \"red\" coverage_foreground_weight: 0.5 } target_classes { name: \"blue\" coverage_foreground_weight: 0.5 } }\n"
+        "training_config { batch_size_per_gpu: 4 %s\n"
+        "  learning_rate { soft_start_annealing_schedule { min_learning_rate: 1e-5 max_learning_rate: 3e-3 soft_start: 0.1 annealing: 0.5 } } }\n"
+        "evaluation_config { validation_period_during_training: 50 first_validation_epoch: 50 %s }\n%s\n",
+        root, root, root, root, more[0], more[1], more[2], more[3], more[4], more[5]);
+    ok(tl_file_write(path, text, strlen(text)));
+    return path;
+}
 #endif

@@ -37,6 +37,13 @@ tl_status tl_classification_spec_text(tl_arena *a, const char *path, const tl_li
     return tl_classification_spec_print(a, spec, text);
 }
 
+tl_status tl_detectnet_v2_spec_text(tl_arena *a, const char *path, const tl_list *overrides, const char **text, const char **warnings)
+{
+    const tl_detect_spec *spec;
+    TL_TRY(tl_detect_spec_load(a, path, NULL, overrides->at, overrides->n, &spec, warnings));
+    return tl_detect_spec_print(a, spec, text);
+}
+
 tl_status tl_model_describe(tl_arena *a, const char *path, const char *key, tl_model_info *out)
 {
     tl_model *m;

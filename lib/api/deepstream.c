@@ -65,14 +65,20 @@ static void class_attributes(tl_text *t, const char *name, int label, const tl_c
     if (c->min_height > 0) key(t, "detected-min-h", floorf(c->min_height) + 1);
 }
 
+tl_status tl_deepstream_detectnet_can(const tl_cells *g)
+{
+    TL_CHECK(g->scale == 35 && g->offset == 0.5f, TL_EUNSUP,
+             "DeepStream reads boxes of a DetectNet_v2 in units of 35 pixels with an offset of 0.5 (model_config.objective_set.bbox); "
+             "this model's are %g and %g: export it with its postprocessing instead", (double)g->scale, (double)g->offset);
+    return TL_OK;
+}
+
 tl_status tl_deepstream_detectnet(tl_arena *a, const char *model, const char *const *names, int channels, const tl_cells *g,
                                   const tl_clustering *c)
 {
     static const char *const kinds[] = { [TL_DBSCAN] = "DBSCAN", [TL_NMS] = "NMS", [TL_HYBRID] = "HYBRID" };
     tl_text labels = tl_text_new(a), config = tl_text_new(a);
-    TL_CHECK(g->scale == 35 && g->offset == 0.5f, TL_EUNSUP,
-             "DeepStream reads boxes of a DetectNet_v2 in units of 35 pixels with an offset of 0.5 (model_config.objective_set.bbox); "
-             "this model's are %g and %g: export it with its postprocessing instead", (double)g->scale, (double)g->offset);
+    TL_TRY(tl_deepstream_detectnet_can(g));
     property(&config, model, channels, g, c[0].kind);
     for (int k = 0; k < g->classes; k++) {
         line(&labels, names[k]);

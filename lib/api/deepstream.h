@@ -13,4 +13,5 @@ tl_status tl_deepstream_write(tl_arena *a, const char *model, tl_text *labels, t
  * points 0.5 pixels into a cell only. */
 tl_status tl_deepstream_detectnet(tl_arena *a, const char *model, const char *const *names, int channels, const tl_cells *g,
                                   const tl_clustering *c);
+tl_status tl_deepstream_detectnet_can(const tl_cells *g); /* would it be TL_EUNSUP? */
 #endif

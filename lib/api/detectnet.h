@@ -19,6 +19,9 @@ tl_status tl_detect_same_classes(const tl_model *m, const char *const *names, in
 tl_status tl_detect_spec_inside(tl_arena *a, const tl_model *m, const tl_listener *l, const tl_detect_spec **out);
 /* The classes' names; NULL: out of memory. */
 const char *const *tl_detect_names(tl_arena *a, const tl_detect_spec *s);
+/* The network of a spec as training begins with it: pretrained weights in, frozen what is to be; no classes are missing. */
+tl_status tl_detect_model_for(tl_arena *a, const tl_detect_spec *s, const char *key, const tl_listener *l, tl_model **out);
+tl_recipe tl_detect_recipe(const tl_detect_spec *s);
 /* What training and evaluation aim at. compat: the original's INTEGRATE. */
 tl_status tl_detect_goal_of(tl_arena *a, const tl_detect_spec *s, bool compat, tl_detect_goal *out);
 /* The pictures to train on, or to validate with, and how model m sees them. *out NULL: there are none to validate with. What

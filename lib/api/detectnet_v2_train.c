@@ -102,25 +102,25 @@ static void freeze(job *j)
         tl_freeze_block(j->model, b, m->freeze_bn);
 }
 
-static tl_schedule schedule(const job *j)
+static tl_schedule schedule(const tl_detect_spec *s)
 {
-    const tl_soft_start *s = plan_of(j)->learning_rate->soft_start_annealing_schedule;
-    const tl_early_stopping *e = plan_of(j)->learning_rate->early_stopping_annealing_schedule;
+    const tl_soft_start *c = s->experiment->training_config->learning_rate->soft_start_annealing_schedule;
+    const tl_early_stopping *e = s->experiment->training_config->learning_rate->early_stopping_annealing_schedule;
     if (e) return (tl_schedule){ .kind = TL_LR_ANNEALING, .base = e->max_learning_rate, .least = e->min_learning_rate };
-    return (tl_schedule){ .kind = TL_LR_ANNEALING, .base = s->max_learning_rate, .least = s->min_learning_rate,
-                          .soft_start = s->soft_start, .annealing = s->annealing };
+    return (tl_schedule){ .kind = TL_LR_ANNEALING, .base = c->max_learning_rate, .least = c->min_learning_rate,
+                          .soft_start = c->soft_start, .annealing = c->annealing };
 }
 
-static void recipe(job *j)
+tl_recipe tl_detect_recipe(const tl_detect_spec *s)
 {
     static const tl_regularizer_kind kinds[] = { TL_REG_NONE, TL_REG_L1, TL_REG_L2 };
-    const tl_detect_training *t = plan_of(j);
+    const tl_detect_training *t = s->experiment->training_config;
     const tl_detect_adam *adam = t->optimizer->adam;
-    j->recipe = (tl_recipe){
+    return (tl_recipe){
         .optimizer = { .kind = TL_ADAM, .beta1 = adam->beta1, .beta2 = adam->beta2, .epsilon = adam->epsilon },
-        .schedule = schedule(j),
+        .schedule = schedule(s),
         .regularizer = { kinds[t->regularizer->type], t->regularizer->weight, .conv = true, .depthwise = true, .bias = true },
-        .block_decay = 1, .fixed_stats = conf(j)->freeze_bn, .average = t->weight_average,
+        .block_decay = 1, .fixed_stats = s->experiment->model_config->freeze_bn, .average = t->weight_average,
     };
 }
 
@@ -131,19 +131,30 @@ static tl_patience patience(const job *j)
     return (tl_patience){ .steps = j->spec->experiment->evaluation_config->early_stopping_patience_steps };
 }
 
+tl_status tl_detect_model_for(tl_arena *a, const tl_detect_spec *s, const char *key, const tl_listener *l, tl_model **out)
+{
+    const tl_train_opts o = { .key = key };
+    job j = { .a = a, .o = &o, .l = l, .spec = s };
+    TL_TRY(tl_backbone_find(conf(&j)->arch, conf(&j)->num_layers, &j.backbone));
+    TL_TRY(build(&j));
+    TL_TRY(start_from(&j));
+    freeze(&j);
+    *out = j.model;
+    return TL_OK;
+}
+
 static const char *name_of(const job *j) { return j->o->model_name && j->o->model_name[0] ? j->o->model_name : NAME; }
 
-/* The spec as it was given, as the original keeps it. */
+/* The spec as it was meant, with defaults and overrides, so that it can be used again and the model knows how its pictures are seen. */
 static tl_status describe(job *j)
 {
-    tl_bytes spec;
-    const char *path;
+    const char *spec, *path;
     if (tl_dist_rank(j->dist)) return TL_OK;
     TL_TRY(tl_mkdirs(j->o->results_dir));
-    TL_TRY(tl_file_read(j->a, j->o->experiment_spec, 0, &spec));
-    j->model->spec = (const char *)spec.p;
+    TL_TRY(tl_detect_spec_print(j->a, j->spec, &spec));
+    j->model->spec = spec;
     TL_NEW(path = tl_path_join(j->a, j->o->results_dir, "experiment_spec.txt"));
-    TL_TRY(tl_file_write(path, spec.p, spec.n));
+    TL_TRY(tl_file_write(path, spec, strlen(spec)));
     return tl_model_note(j->model, "tlc %s detectnet_v2 train: %d pictures, %d classes", tl_version(), j->train->sample.n, j->spec->n_classes);
 }
 
@@ -186,7 +197,7 @@ static tl_status run(job *j, tl_train_summary *out)
     TL_TRY(tl_detect_goal_of(j->a, j->spec, false, &j->goal));
     TL_TRY(tl_detect_set_open(j->a, j->spec, TL_SET_TRAINING, j->model, j->l, &j->train));
     TL_TRY(tl_detect_set_open(j->a, j->spec, TL_SET_VALIDATION, j->model, j->l, &j->val));
-    recipe(j);
+    j->recipe = tl_detect_recipe(j->spec);
     freeze(j);
     if (o->plan) {
         const tl_trainer_conf c = training(j);

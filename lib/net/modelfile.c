@@ -114,6 +114,7 @@ tl_status tl_model_pack(const tl_model *m, tl_arena *a, const tl_save_opts *opts
     tl_onnx *o;
     TL_TRY(tl_graph_to_onnx(m->g, a, opts->static_batch, opts->half, &o));
     TL_TRY(describe(m, o, opts->extra));
+    if (opts->append) TL_TRY(opts->append(opts->ctx, o));
     if (opts->with_preprocessing) TL_TRY(preprocess_nodes(m, o, opts->static_batch));
     TL_TRY(tl_onnx_pack(a, o, out));
     return opts->key && opts->key[0] ? tl_seal(a, opts->key, *out, out) : TL_OK;

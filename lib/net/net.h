@@ -108,8 +108,17 @@ tl_status tl_model_note(tl_model *m, const char *fmt, ...) __attribute__((format
 tl_status tl_model_absorb_norm(tl_model *m, const tl_norm *want, bool *done);
 
 /* A model file is ONNX with tlc.* metadata, sealed when key is not NULL or empty. half: store weights in 16 bits. extra: NULL or
- * further metadata, key and value in turn, NULL at the end. */
-typedef struct { const char *key; bool half; const char *const *extra; int static_batch; bool with_preprocessing; } tl_save_opts;
+ * further metadata, key and value in turn, NULL at the end. append: NULL, or called with ctx to add to the graph what follows the network:
+ * such a file is for other programs. */
+typedef struct {
+    const char *key;
+    bool half;
+    const char *const *extra;
+    int static_batch;
+    bool with_preprocessing;
+    tl_status (*append)(const void *ctx, tl_onnx *o);
+    const void *ctx;
+} tl_save_opts;
 tl_status tl_model_pack(const tl_model *m, tl_arena *a, const tl_save_opts *o, tl_bytes *out);
 tl_status tl_model_save(const tl_model *m, const char *path, const tl_save_opts *o);
 tl_status tl_model_load(tl_arena *a, const char *path, const char *key, tl_model **out);

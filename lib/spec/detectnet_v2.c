@@ -443,6 +443,15 @@ tl_status tl_detect_spec_load(tl_arena *a, const char *path, const char *text, c
     return TL_OK;
 }
 
+tl_status tl_detect_spec_print(tl_arena *a, const tl_detect_spec *s, const char **text)
+{
+    tl_text t = tl_text_new(a);
+    tl_textf(&t, "# DetectNet_v2 experiment, whole, with defaults.\n");
+    tl_prototxt_print(&t, &tl_detect_msg, s->experiment);
+    TL_NEW(*text = tl_text_end(&t));
+    return TL_OK;
+}
+
 const tl_detect_class *tl_detect_spec_class(const tl_detect_spec *s, const char *label)
 {
     const tl_list *map = &s->experiment->dataset_config->target_class_mapping;

@@ -319,6 +319,8 @@ tl_status tl_dataset_export_load(tl_arena *a, const char *path, const char *text
                                  const tl_dataset_export **out, const char **warnings);
 /* One of dataset_export_config: its errors into the report. Part of both loads above. */
 tl_status tl_dataset_export_check(tl_report *r, const tl_dataset_export *e);
+/* The whole spec as text that reads back to the same values, defaults and overrides included. */
+tl_status tl_detect_spec_print(tl_arena *a, const tl_detect_spec *s, const char **text);
 /* The class that labels of this name train, or NULL: they are dropped. Any case. */
 const tl_detect_class *tl_detect_spec_class(const tl_detect_spec *s, const char *label);
 #endif

@@ -11,11 +11,11 @@ static bool knows(tl_bytes f)
 }
 
 /* Other programs' classifiers often end in scores: the answer is their softmax. A network that ends in a map is a
- * trunk. */
+ * trunk, unless it is a detector of ours. */
 static tl_status complete(tl_model *m)
 {
     const tl_node *last = &m->g->node[m->answer.i];
-    if (last->op == &tl_op_softmax || tl_model_is_trunk(m)) return TL_OK;
+    if (last->op == &tl_op_softmax || tl_model_is_trunk(m) || m->head->stride16) return TL_OK;
     m->raw = m->answer;
     if (last->s.h * last->s.w == 1) {
         m->answer = OP(m->g, tl_name(m->g, "%s/Softmax", last->name), softmax, IN(m->raw), 0);

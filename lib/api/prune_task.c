@@ -1,5 +1,5 @@
-/* classification_prune.c - a smaller model from a trained one. SPDX-License-Identifier: MIT */
-#include "api.h"
+/* prune_task.c - a smaller model from a trained one, whatever it answers. SPDX-License-Identifier: MIT */
+#include "detectnet.h"
 #include "text.h"
 #include <stdlib.h>
 #include <string.h>
@@ -57,10 +57,12 @@ static tl_status read_pictures(tl_arena *a, const tl_model *m, const char *image
     return TL_OK;
 }
 
-tl_status tl_classification_prune(tl_arena *a, const tl_prune_cmd_opts *o, const tl_listener *l,
-                                  tl_prune_summary *out)
+/* What kind of model it is, and how a pruned one is trained again. */
+typedef struct { const char *name, *again; } task;
+
+static tl_status prune(tl_arena *a, const tl_model *m, const tl_prune_cmd_opts *o, const task *k, const tl_listener *l, tl_prune_summary *out)
 {
-    tl_model *m, *small;
+    tl_model *small;
     tl_graph *g;
     tl_prune_result r;
     pictures seen = { NULL, 0 };
@@ -70,16 +72,12 @@ tl_status tl_classification_prune(tl_arena *a, const tl_prune_cmd_opts *o, const
                         .equalization = (tl_equalization)o->equalization_criterion,
                         .granularity = o->pruning_granularity,
                         .min = o->min_num_filters };
-    TL_CHECK(o->model && o->output_file, TL_EARG,
-             "pruning needs a model and the name of the file to write");
     if (o->target) TL_TRY(target(o->target, &p));
-    TL_TRY(tl_may_write(o->output_file, o->overwrite));
     const char **exclude = tl_new(a, const char *, o->excluded_layers.n + 1);
     TL_NEW(exclude);
     if (o->excluded_layers.n)
         memcpy(exclude, o->excluded_layers.at, (size_t)o->excluded_layers.n * sizeof *exclude);
     p.exclude = exclude;
-    TL_TRY(tl_model_open(a, o->model, o->key, &m));
     if (o->images) {
         TL_TRY(read_pictures(a, m, o->images, l, &seen));
         TL_TRY(tl_importance(m->g, a, m->image.i, seen.x, seen.n, &p.importance));
@@ -99,14 +97,44 @@ tl_status tl_classification_prune(tl_arena *a, const tl_prune_cmd_opts *o, const
     TL_TRY(tl_model_with(m, a, g, &small));
     TL_TRY(tl_model_note(
         small,
-        "tlc %s classification prune: threshold %g, %.4f of the parameters, %.4f of the MACs",
-        tl_version(), (double)r.threshold, out->ratio, out->macs_ratio));
+        "tlc %s %s prune: threshold %g, %.4f of the parameters, %.4f of the MACs",
+        tl_version(), k->name, (double)r.threshold, out->ratio, out->macs_ratio));
     TL_TRY(tl_model_save(small, o->output_file, &(tl_save_opts){ .key = o->key }));
-    tl_say(l,
-           "wrote '%s'; its accuracy is back only after training it again, with it as train_config.pretrained_model_path "
-           "and '%s' as teacher_model_path\n",
-           o->output_file, o->model);
+    tl_say(l, "wrote '%s'; its accuracy is back only after training it again, with it as %s\n", o->output_file, k->again);
     return o->results_dir ? tl_record(a, o->results_dir, "Pruning finished successfully.",
                                       (tl_list){ 0, NULL })
                           : TL_OK;
+}
+
+static tl_status open_model(tl_arena *a, const tl_prune_cmd_opts *o, tl_model **out)
+{
+    TL_CHECK(o->model && o->output_file, TL_EARG, "pruning needs a model and the name of the file to write");
+    TL_TRY(tl_may_write(o->output_file, o->overwrite));
+    return tl_model_open(a, o->model, o->key, out);
+}
+
+/* TLT 2.0's tlt-prune is told no task: it is the model that says what it is. */
+static tl_status prune_any(tl_arena *a, const tl_model *m, const tl_prune_cmd_opts *o, const tl_listener *l, tl_prune_summary *out)
+{
+    const bool detects = m->head && m->head->stride16;
+    const char *again = detects ? "model_config.pretrained_model_file, and load_graph: true"
+                                : tl_printf(a, "train_config.pretrained_model_path and '%s' as teacher_model_path", o->model);
+    TL_NEW(again);
+    return prune(a, m, o, &(task){ detects ? m->head->name : "classification", again }, l, out);
+}
+
+tl_status tl_classification_prune(tl_arena *a, const tl_prune_cmd_opts *o, const tl_listener *l, tl_prune_summary *out)
+{
+    tl_model *m;
+    TL_TRY(open_model(a, o, &m));
+    return prune_any(a, m, o, l, out);
+}
+
+tl_status tl_detectnet_v2_prune(tl_arena *a, const tl_prune_cmd_opts *o, const tl_listener *l, tl_prune_summary *out)
+{
+    tl_model *m;
+    tl_cells cells;
+    TL_TRY(open_model(a, o, &m));
+    TL_TRY(tl_cells_of(m, &cells));
+    return prune_any(a, m, o, l, out);
 }
