@@ -11,22 +11,25 @@
 #define GOLDEN "test/data/backbones.txt"
 
 /* The original's networks, at 3x224x224, with batch norm, without biases: which options make its variant. */
-typedef struct { const char *name, *variant, *arch; int layers; bool pooling, all_projections; } net_row;
+typedef struct { const char *name, *variant, *arch; int layers; bool pooling, all_projections, stride16; } net_row;
 static const net_row nets[] = {
-    { "resnet10", "det", "resnet", 10, false, true },   { "resnet10", "pool_noproj", "resnet", 10, true, false },
-    { "resnet18", "det", "resnet", 18, false, true },   { "resnet18", "pool_noproj", "resnet", 18, true, false },
-    { "resnet34", "det", "resnet", 34, false, true },   { "resnet34", "pool_noproj", "resnet", 34, true, false },
-    { "resnet50", "det", "resnet", 50, false, true },   { "resnet50", "pool_noproj", "resnet", 50, true, false },
-    { "resnet101", "det", "resnet", 101, false, true }, { "resnet101", "pool_noproj", "resnet", 101, true, false },
-    { "vgg16", "det", "vgg", 16, false, false },        { "vgg16", "pool", "vgg", 16, true, false },
-    { "vgg19", "det", "vgg", 19, false, false },        { "vgg19", "pool", "vgg", 19, true, false },
-    { "googlenet", "det", "googlenet", 0, false, false },
-    { "mobilenet_v1", "stride32", "mobilenet_v1", 0, false, false },
-    { "mobilenet_v2", "stride32", "mobilenet_v2", 0, false, false },
-    { "squeezenet", "det", "squeezenet", 0, false, false },
-    { "darknet19", "det", "darknet", 19, false, false },
-    { "darknet53", "det", "darknet", 53, false, false },
-    { "efficientnet_b0", "det", "efficientnet_b0", 0, false, false },
+    { "resnet10", "det", "resnet", 10, false, true, false },   { "resnet10", "pool_noproj", "resnet", 10, true, false, false },
+    { "resnet18", "det", "resnet", 18, false, true, false },   { "resnet18", "pool_noproj", "resnet", 18, true, false, false },
+    { "resnet34", "det", "resnet", 34, false, true, false },   { "resnet34", "pool_noproj", "resnet", 34, true, false, false },
+    { "resnet50", "det", "resnet", 50, false, true, false },   { "resnet50", "pool_noproj", "resnet", 50, true, false, false },
+    { "resnet101", "det", "resnet", 101, false, true, false }, { "resnet101", "pool_noproj", "resnet", 101, true, false, false },
+    { "vgg16", "det", "vgg", 16, false, false, false },        { "vgg16", "pool", "vgg", 16, true, false, false },
+    { "vgg19", "det", "vgg", 19, false, false, false },        { "vgg19", "pool", "vgg", 19, true, false, false },
+    { "googlenet", "det", "googlenet", 0, false, false, false },
+    { "mobilenet_v1", "stride32", "mobilenet_v1", 0, false, false, false },
+    { "mobilenet_v1", "det", "mobilenet_v1", 0, false, false, true },
+    { "mobilenet_v2", "stride32", "mobilenet_v2", 0, false, false, false },
+    { "mobilenet_v2", "det", "mobilenet_v2", 0, false, false, true },
+    { "mobilenet_v2", "stride16_allproj", "mobilenet_v2", 0, false, true, true },
+    { "squeezenet", "det", "squeezenet", 0, false, false, false },
+    { "darknet19", "det", "darknet", 19, false, false, false },
+    { "darknet53", "det", "darknet", 53, false, false, false },
+    { "efficientnet_b0", "det", "efficientnet_b0", 0, false, false, false },
 };
 
 /* The backbone alone, without weights. */
@@ -44,7 +47,7 @@ static tl_graph *build(tl_arena *a, const tl_backbone *b, const tl_backbone_conf
 static tl_graph *build_row(tl_arena *a, const net_row *r)
 {
     const tl_backbone *b;
-    const tl_backbone_conf c = { .bn = true, .pooling = r->pooling, .all_projections = r->all_projections };
+    const tl_backbone_conf c = { .bn = true, .pooling = r->pooling, .all_projections = r->all_projections, .stride16 = r->stride16 };
     tl_pyramid p;
     ok(tl_backbone_find(r->arch, r->layers, &b));
     tl_graph *g = build(a, b, &c, 3, 224, &p);
@@ -353,6 +356,37 @@ static void test_taps(void **state)
     }
 }
 
+/* DetectNet_v2's ends: where, and with which layer. */
+static void test_stride16(void **state)
+{
+    static const struct { const char *arch; int layers, level; const char *ends, *whole; } rows[] = {
+        { "resnet", 18, 4, "block_4b_relu", "block_4b_relu" },
+        { "mobilenet_v1", 0, 4, "conv_pw_relu_11", "conv_pw_relu_13" },
+        { "mobilenet_v2", 0, 4, "block_12_add", "re_lu_head" },
+        { "efficientnet_b0", 0, 4, "top_activation", "top_activation" },
+        { "efficientnet_lite0", 0, 4, "top_activation", "top_activation" },
+        { "darknet", 19, 5, "b5_conv5_lrelu", "b5_conv5_lrelu" },
+    };
+    (void)state;
+    for (int i = 0; i < TL_LEN(rows); i++)
+        for (int whole = 0; whole < 2; whole++) {
+            tl_arena *a = tl_arena_new();
+            const tl_backbone *b;
+            tl_pyramid p, q;
+            ok(tl_backbone_find(rows[i].arch, rows[i].layers, &b));
+            tl_graph *g = build(a, b, &(tl_backbone_conf){ .bn = true, .stride16 = true, .whole = whole }, 3, 224, &p);
+            tl_graph *all = build(a, b, &(tl_backbone_conf){ .bn = true }, 3, 224, &q);
+            const char *ends = whole ? rows[i].whole : rows[i].ends;
+            ok(g->status);
+            if (p.hi != rows[i].level || g->node[p.at[p.hi].i].s.h != 224 >> p.hi ||
+                strcmp(g->node[p.at[p.hi].i].name, ends))
+                fail_msg("%s%s ends with '%s', %d times smaller", rows[i].arch, whole ? ", whole," : "", g->node[p.at[p.hi].i].name, 1 << p.hi);
+            /* The last stride is another, the layers are the same. */
+            if (whole && (g->n != all->n || tl_graph_params(g) != tl_graph_params(all))) fail_msg("%s: whole is not all", rows[i].arch);
+            tl_arena_free(a);
+        }
+}
+
 static void test_find(void **state)
 {
     const tl_backbone *b;
@@ -445,7 +479,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_layers),     cmocka_unit_test(test_freeze_blocks), cmocka_unit_test(test_every_option),
         cmocka_unit_test(test_lite),       cmocka_unit_test(test_taps),           cmocka_unit_test(test_widths),
-        cmocka_unit_test(test_every_head), cmocka_unit_test(test_find),          cmocka_unit_test(test_trunk),
+        cmocka_unit_test(test_every_head), cmocka_unit_test(test_stride16), cmocka_unit_test(test_find),          cmocka_unit_test(test_trunk),
         cmocka_unit_test(test_transfer_keeps_features),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
