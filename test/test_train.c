@@ -203,7 +203,7 @@ static void every_setting_acts(void **state)
         if (i == 1) l->mixup_alpha = 0.2f;
         if (i == 2) l->hflip = true;
         if (i == 3) l->random_crop = true;
-        if (i == 4) r->regularizer = (tl_regularizer){ TL_REG_L2, 1e-3f, true, true, true };
+        if (i == 4) r->regularizer = (tl_regularizer){ TL_REG_L2, 1e-3f, true, true, true, false };
         if (i == 5) r->clip = 0.1f;
         if (i == 6) r->block_decay = 0.5f;
         if (i == 7) r->average = 0.5f;

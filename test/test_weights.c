@@ -54,9 +54,9 @@ static void penalties_are_for_kernels_of_the_named_layers(void **state)
 {
     (void)state;
     const tl_regularizer rows[] = {
-        { TL_REG_NONE, 0.125f, true, true, true }, { TL_REG_L1, 0.125f, true, false, false },
-        { TL_REG_L2, 0.125f, true, false, false }, { TL_REG_L2, 0.125f, false, false, true },
-        { TL_REG_L1, 0.25f, true, true, true },    { TL_REG_L2, 0.125f, false, true, false },
+        { TL_REG_NONE, 0.125f, true, true, true, false }, { TL_REG_L1, 0.125f, true, false, false, false },
+        { TL_REG_L2, 0.125f, true, false, false, false }, { TL_REG_L2, 0.125f, false, false, true, false },
+        { TL_REG_L1, 0.25f, true, true, true, false },    { TL_REG_L2, 0.125f, false, true, false, false },
     };
     for (int r = 0; r < TL_LEN(rows); r++) {
         tl_recipe recipe = plain;
