@@ -6,10 +6,33 @@
 #ifndef TL_TEST_DETECTOR_H
 #define TL_TEST_DETECTOR_H
 #include "draw.h"
+#include "text.h"
 #include "tiny.h"
 
 enum { INPUT = 64, CELL = 16, KINDS = 2 };
 static const char *const kind_name[KINDS] = { "red", "blue" };
+
+#define IN_PLACE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+/* ---- What a task says ---- */
+
+static tl_text said;
+static inline void hear(void *ctx, const char *text)
+{
+    (void)ctx;
+    tl_textf(&said, "%s", text);
+}
+static const tl_listener ear = { .say = hear };
+static inline bool heard(const char *words) { return strstr(tl_text_end(&said), words) != NULL; }
+
+static inline const char *put_text(const char *name, const char *text)
+{
+    const char *path = in(place, name);
+    ok(tl_file_write(path, text, strlen(text)));
+    return path;
+}
+
+/* ---- The detector ---- */
 
 /* The weights of a layer, by name; k: which parameter. */
 static inline float *weights_of(const tl_graph *g, const char *node, int k)
@@ -54,6 +77,28 @@ static inline tl_model *hand_made(const char *inside)
     return m;
 }
 
+static inline const char *put_model(const char *name, const tl_model *m)
+{
+    const char *path = in(place, name);
+    ok(tl_model_save(m, path, &(tl_save_opts){ .key = NULL }));
+    return path;
+}
+
+/* A spec it could have been trained by: how pictures are seen (in preprocessing), and how cells become objects of either kind. */
+static inline const char *trained(const char *view, const char *red, const char *blue)
+{
+    return tl_printf(a, "dataset_config { data_sources { label_directory_path: \"l\" image_directory_path: \"d\" } "
+                     "target_class_mapping { key: \"red\" value: \"red\" } target_class_mapping { key: \"blue\" value: \"blue\" } }\n"
+                     "augmentation_config { preprocessing { output_image_width: 64 output_image_height: 64 %s } }\n"
+                     "model_config { arch: \"resnet\" }\n"
+                     "cost_function_config { target_classes { name: \"red\" } target_classes { name: \"blue\" } }\n"
+                     "training_config { batch_size_per_gpu: 4 num_epochs: 10 }\n"
+                     "postprocessing_config { target_class_config { key: \"red\" value { clustering_config { clustering_algorithm: NMS %s } } } "
+                     "target_class_config { key: \"blue\" value { clustering_config { clustering_algorithm: NMS %s } } } }\n", view, red, blue);
+}
+
+/* ---- Pictures ---- */
+
 /* A black picture of w x h with one square of a kind (-1: none). */
 static inline const char *put_scene(const char *path, int w, int h, int kind, tl_box b)
 {
@@ -78,9 +123,8 @@ static inline const char *put_labeled(const char *name, int n, int w, int h, int
         tl_rng r = tl_rng_at(5, (uint64_t)i, 0, 0);
         const int x = tl_rng_below(&r, w - side + 1), y = tl_rng_below(&r, h - side + 1);
         const char *line = tl_printf(a, "%s 0.00 0 0.00 %d.00 %d.00 %d.00 %d.00 0 0 0 0 0 0 0\n", kind_name[i % KINDS], x, y, x + side, y + side);
-        const char *path = tl_printf(a, "%s/labels/%02d.txt", root, i);
         put_scene(tl_printf(a, "%s/images/%02d.png", root, i), w, h, i % KINDS, (tl_box){ (float)x, (float)y, (float)(x + side), (float)(y + side) });
-        ok(tl_file_write(path, line, strlen(line)));
+        put_text(tl_printf(a, "%s/labels/%02d.txt", name, i), line);
     }
     return root;
 }
@@ -93,7 +137,7 @@ static inline const char *put_small_spec(const char *root, small_spec c)
                                  c.view ? c.view : "enable_auto_resize: true", c.model ? c.model : "", c.training ? c.training : "num_epochs: 200",
                                  c.evaluation ? c.evaluation : "",
                                  c.sections ? c.sections : "" };
-    const char *path = in(place, "small.txt"), *text = tl_printf(a,
+    return put_text("small.txt", tl_printf(a,
         "random_seed: 3\n"
         "dataset_config {\n"
         "  data_sources { label_directory_path: \"%s/labels\" image_directory_path: \"%s/images\" }\n"
@@ -105,8 +149,6 @@ static inline const char *put_small_spec(const char *root, small_spec c)
         "training_config { batch_size_per_gpu: 4 %s\n"
         "  learning_rate { soft_start_annealing_schedule { min_learning_rate: 1e-5 max_learning_rate: 3e-3 soft_start: 0.1 annealing: 0.5 } } }\n"
         "evaluation_config { validation_period_during_training: 50 first_validation_epoch: 50 %s }\n%s\n",
-        root, root, root, root, more[0], more[1], more[2], more[3], more[4], more[5]);
-    ok(tl_file_write(path, text, strlen(text)));
-    return path;
+        root, root, root, root, more[0], more[1], more[2], more[3], more[4], more[5]));
 }
 #endif

@@ -1,11 +1,6 @@
 /* test_detect_diagnose.c - what keeps a score low is found; and what a detector's spec, pruned model and training have to do with
  * each other. SPDX-License-Identifier: MIT */
 #include "detector.h"
-#include "text.h"
-
-static tl_text said;
-static void hear(void *ctx, const char *text) { (void)ctx; tl_textf(&said, "%s", text); }
-static const tl_listener ear = { .say = hear };
 
 enum { PICTURES = 8 };
 
@@ -88,8 +83,7 @@ static void a_model_is_looked_at(void **state)
 {
     (void)state;
     tl_diagnosis d;
-    const char *root = put_labeled("set", PICTURES, 64, 64, 16), *path = in(place, "model.onnx");
-    ok(tl_model_save(hand_made(""), path, &(tl_save_opts){ .key = NULL }));
+    const char *root = put_labeled("set", PICTURES, 64, 64, 16), *path = put_model("model.onnx", hand_made(""));
     const tl_diagnose_opts o = { .experiment_spec = put_small_spec(root, (small_spec){ 0 }), .model = path };
     ok(tl_detectnet_v2_diagnose(a, &o, NULL, &d));
     assert_non_null(strstr(d.report, "the mean coverage of cells with objects is"));
@@ -101,11 +95,11 @@ static void a_model_is_looked_at(void **state)
 static void the_spec_printed_is_the_spec(void **state)
 {
     (void)state;
-    const char *text, *again, *warnings, *spec = put_small_spec("x", (small_spec){ 0 }), *copy = in(place, "copy.txt");
+    const char *text, *again, *warnings, *spec = put_small_spec("x", (small_spec){ 0 }), *copy;
     const char *override = "training_config.num_epochs=7";
     ok(tl_detectnet_v2_spec_text(a, spec, &(tl_list){ 1, &override }, &text, &warnings));
     assert_non_null(strstr(text, "num_epochs: 7"));
-    ok(tl_file_write(copy, text, strlen(text)));
+    copy = put_text("copy.txt", text);
     ok(tl_detectnet_v2_spec_text(a, copy, &(tl_list){ 0, NULL }, &again, &warnings));
     /* but for what is marked as a default */
     while (*text && *again) {
@@ -129,7 +123,7 @@ static void pruned_models_train_again(void **state)
     ok(tl_detectnet_v2_train(a, &t, NULL, &s));
     const tl_prune_cmd_opts o = { .model = s.best_model, .output_file = pruned, .pruning_granularity = 4, .min_num_filters = 4, .target = "params=0.5" };
     ok(tl_detectnet_v2_prune(a, &o, &ear, &p));
-    assert_non_null(strstr(tl_text_end(&said), "model_config.pretrained_model_file, and load_graph: true\n"));
+    assert_true(heard("model_config.pretrained_model_file, and load_graph: true\n"));
     ok(tl_model_load(a, s.best_model, NULL, &whole));
     ok(tl_model_load(a, pruned, NULL, &small));
     assert_true(tl_graph_params(small->g) < tl_graph_params(whole->g) * 6 / 10);
@@ -138,7 +132,7 @@ static void pruned_models_train_again(void **state)
     t.experiment_spec = put_small_spec(root, (small_spec){ .training = "num_epochs: 1", .model = tl_printf(a, "load_graph: true pretrained_model_file: \"%s\"", pruned) });
     t.results_dir = in(place, "again");
     ok(tl_detectnet_v2_train(a, &t, &ear, &s));
-    assert_non_null(strstr(tl_text_end(&said), "the model is pruned; its graph is taken as it is"));
+    assert_true(heard("the model is pruned; its graph is taken as it is"));
     ok(tl_model_load(a, s.best_model, NULL, &after));
     assert_int_equal(tl_graph_params(after->g), tl_graph_params(small->g));
     assert_non_null(strstr(after->spec, "load_graph: true"));
@@ -151,14 +145,11 @@ static void a_classifier_is_no_detector(void **state)
     (void)state;
     tl_prune_summary p;
     tl_export_summary e;
-    const char *path = in(place, "tiny.onnx");
-    ok(tl_model_save(tiny_model(0, 1), path, &(tl_save_opts){ .key = NULL }));
+    const char *path = put_model("tiny.onnx", tiny_model(0, 1));
     refused(tl_detectnet_v2_prune(a, &(tl_prune_cmd_opts){ .model = path, .output_file = in(place, "x.onnx"), .pruning_granularity = 1, .min_num_filters = 1 }, NULL, &p),
             TL_EARG, "not one of DetectNet_v2");
     refused(tl_detectnet_v2_export(a, &(tl_export_opts){ .model = path }, NULL, &e), TL_EARG, "not one of DetectNet_v2");
 }
-
-#define IN_PLACE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
 {

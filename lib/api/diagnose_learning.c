@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FEW = 8, STEPS = 150, LEAST = 20, WARM = 10 }; /* pictures, steps, steps whatever they take, steps of a rising rate */
+enum { FEW = 8, STEPS = 150, LEAST = 10, WARM = 10 }; /* pictures, steps, steps whatever they take, steps of a rising rate */
 #define SECONDS 60.0 /* for the steps, and SECONDS / 3 for each change that is tried */
 #define KNOWN   0.3  /* a score from which on the pictures are known well enough to speak of thresholds */
 
@@ -389,6 +389,9 @@ tl_status tl_diagnose_learning(tl_diagnose *d)
                                 base.rate, r.last));
     TL_TRY(tl_diagnose_fact(d, "there the mean coverage of cells with objects is %.3f, of cells without %.3f; the score is %.2f, and %.2f with other thresholds",
                             r.inside, r.outside, r.score, r.best));
-    if (r.best < KNOWN && !d->o->model) TL_TRY(try_changes(d, &base, &r));
+    if (r.best < KNOWN && d->o->model)
+        TL_TRY(tl_diagnose_fact(d, "so it is the network and not the thresholds: it does not know these pictures. Without a model (-m), diagnose looks for "
+                                "what keeps it from learning"));
+    else if (r.best < KNOWN) TL_TRY(try_changes(d, &base, &r));
     return tell_thresholds(d, &r);
 }

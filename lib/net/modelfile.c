@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <string.h>
 
+#define APPENDED "tlc.appended" /* the graph goes on after the network */
 #define TRUNK "features" /* tlc.task of a file without a head: its output is the features */
 
 static void drop_json(void *j) { json_decref(j); }
@@ -114,6 +115,7 @@ tl_status tl_model_pack(const tl_model *m, tl_arena *a, const tl_save_opts *opts
     tl_onnx *o;
     TL_TRY(tl_graph_to_onnx(m->g, a, opts->static_batch, opts->half, &o));
     TL_TRY(describe(m, o, opts->extra));
+    if (opts->append) TL_TRY(tl_onnx_set_meta(o, APPENDED, "true"));
     if (opts->append) TL_TRY(opts->append(opts->ctx, o));
     if (opts->with_preprocessing) TL_TRY(preprocess_nodes(m, o, opts->static_batch));
     TL_TRY(tl_onnx_pack(a, o, out));
@@ -239,6 +241,8 @@ tl_status tl_model_from_onnx(tl_arena *a, const tl_onnx *o, tl_model **out)
     const tl_onnx_value *in = o->input.at;
     TL_CHECK(!o->input.n || in->type != TL_ONNX_UINT8, TL_EUNSUP, "the preprocessing is part of this model's graph "
              "(export --with-preprocessing): such a file is for other programs; use the one it was exported from");
+    TL_CHECK(!tl_onnx_meta_find(o, APPENDED), TL_EUNSUP, "objects are made by this model's graph (export --with-postprocessing): such a file "
+             "is for other programs; use the one it was exported from");
     TL_TRY(tl_graph_from_onnx(o, a, &m->g));
     m->answer.i = tl_graph_output(m->g);
     const char *task = tl_onnx_meta_find(o, "tlc.task");
