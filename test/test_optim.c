@@ -152,6 +152,11 @@ static const tl_schedule wave_at_once = { .kind = TL_LR_COSINE, .base = 0.04f, .
 static const tl_schedule fall = {
     .kind = TL_LR_STEP, .base = 0.006f, .gamma = 0.1f, .step_size = 30
 };
+static const tl_schedule hill = {
+    .kind = TL_LR_ANNEALING, .base = 1e-2f, .least = 1e-4f, .soft_start = 0.25f, .annealing = 0.5f
+};
+static const tl_schedule slope = { .kind = TL_LR_ANNEALING, .base = 1e-2f, .least = 1e-4f, .annealing = 0.5f };
+static const tl_schedule rise = { .kind = TL_LR_ANNEALING, .base = 1e-2f, .least = 1e-4f, .soft_start = 0.5f, .annealing = 1 };
 static const tl_schedule fall_never = {
     .kind = TL_LR_STEP, .base = 0.006f, .gamma = 0.5f, .step_size = 1
 };
@@ -206,6 +211,20 @@ static void schedules_at_points(void **state)
         { &fall, 30, 101, 0.0006, "30 % of 101 steps are 30" },
         { &fall, 90, 100, 0.000006, "" },
         { &fall_never, 49, 50, 0.006, "1 % of 50 steps is none: constant" },
+        { &hill, 0, 400, 1e-4, "the least rate" },
+        { &hill, 50, 400, 1e-3, "half way up: the geometric mean" },
+        { &hill, 25, 400, 3.1622776601683795e-4, "a quarter of the way: the fourth root of 100 above the least" },
+        { &hill, 100, 400, 1e-2, "the top" },
+        { &hill, 150, 400, 1e-2, "the plateau" },
+        { &hill, 200, 400, 1e-2, "the last of it" },
+        { &hill, 300, 400, 1e-3, "half way down" },
+        { &hill, 350, 400, 3.1622776601683795e-4, "three quarters down" },
+        { &hill, 399, 400, 1.0232929922807541e-4, "the last step: 100^(1/200) above the least" },
+        { &hill, 400, 400, 1e-4, "the end" },
+        { &slope, 0, 400, 1e-2, "no soft start" },
+        { &slope, 300, 400, 1e-3, "half way down" },
+        { &rise, 100, 400, 1e-3, "half way up" },
+        { &rise, 399, 400, 1e-2, "no annealing" },
     };
     for (int i = 0; i < TL_LEN(rows); i++) {
         double got = tl_schedulers[rows[i].c->kind]->rate(rows[i].c, rows[i].step, rows[i].total);
@@ -231,10 +250,11 @@ static void every_row_is_described(void **state)
     for (n = 0; tl_schedulers[n]; n++)
         assert_true(tl_schedulers[n]->name[0] && tl_schedulers[n]->brief[0] &&
                     tl_schedulers[n]->rate);
-    assert_int_equal(n, TL_LR_COSINE + 1);
+    assert_int_equal(n, TL_LR_ANNEALING + 1);
     assert_string_equal(tl_schedulers[TL_LR_STEP]->name, "step");
     assert_string_equal(tl_schedulers[TL_LR_SOFT_ANNEAL]->name, "soft_anneal");
     assert_string_equal(tl_schedulers[TL_LR_COSINE]->name, "cosine");
+    assert_string_equal(tl_schedulers[TL_LR_ANNEALING]->name, "annealing");
 }
 
 int main(void)

@@ -11,14 +11,14 @@ typedef struct {
 
 static const tl_recipe plain = { .optimizer = { .kind = TL_SGD }, .block_decay = 1 };
 
-/* A model whose weights and gradients are known, after n steps of rate 0.5. */
-static stepped *step(const tl_recipe *r, int n)
+/* This model, whose weights and gradients are known, after n steps of rate 0.5. */
+static stepped *step_on(tl_model *m, const tl_recipe *r, int n)
 {
     tl_vals target;
     tl_plan *p;
     stepped *s = tl_new(a, stepped, 1);
     s->recipe = *r;
-    s->m = tiny_model(0, 1);
+    s->m = m;
     tl_val loss = tl_model_loss(s->m, &target);
     ok(tl_plan_new(s->m->g, a, &(tl_plan_conf){ .batch = 2, .train = true, .loss = loss }, &p));
     ok(tl_weights_new(a, p, &s->recipe, &s->w));
@@ -37,6 +37,8 @@ static stepped *step(const tl_recipe *r, int n)
     }
     return s;
 }
+
+static stepped *step(const tl_recipe *r, int n) { return step_on(tiny_model(0, 1), r, n); }
 
 /* Which parameter of which layer weight i is. */
 static const tl_node *owner(const stepped *s, int i, int *k)
@@ -82,6 +84,59 @@ static void penalties_are_for_kernels_of_the_named_layers(void **state)
             }
         }
         assert_int_equal(penalized, rows[r].kind ? 2 * rows[r].conv + rows[r].dense : 0);
+    }
+}
+
+/* Biases in all types of layers, and a batch norm's, which is not one. */
+static tl_model *biased_model(void)
+{
+    tl_model *m = tl_new(a, tl_model, 1);
+    tl_graph *g = tl_graph_new(a);
+    *m = (tl_model){ .arena = a, .head = tl_head_at(0), .g = g, .classes = { CLASSES, (void *)(uintptr_t)class_name } };
+    tl_val x = m->image = OP(g, "input_1", input, NO_INPUT, .c = 3, .h = SIDE, .w = SIDE);
+    x = OP(g, "conv", conv2d, IN(x), .out = 4, .k = 3, .stride = 4);
+    x = OP(g, "bn", bn, IN(x), 0);
+    x = OP(g, "dw", conv2d, IN(x), .out = 4, .k = 3, .groups = 4);
+    x = OP(g, "pool", gap, IN(x), 0);
+    m->raw = OP(g, "predictions", dense, IN(x), .out = CLASSES);
+    m->answer = OP(g, "softmax", softmax, IN(m->raw), 0);
+    g->output = m->answer.i;
+    ok(g->status);
+    ok(tl_graph_init(g, 1));
+    TL_EACH_PARAM(g, i, k)
+        for (size_t j = 0; j < tl_dims_count(g->node[i].p[k].dims); j++)
+            if (!g->node[i].op->param[k].axes[1]) g->node[i].p[k].w[j] = 0.5f + (float)j; /* a bias of zero has no penalty */
+    return m;
+}
+
+static void penalties_are_for_biases_where_asked(void **state)
+{
+    (void)state;
+    static const struct { tl_regularizer r; const char *with, *without; } rows[] = {
+        { { TL_REG_L2, 0.125f, true, true, false, true }, "conv dw", "bn predictions" }, /* DetectNet_v2's */
+        { { TL_REG_L1, 0.125f, false, false, true, true }, "predictions", "conv bn dw" },
+        { { TL_REG_L2, 0.25f, true, false, false, true }, "conv", "bn dw predictions" },
+        { { TL_REG_L2, 0.25f, true, true, true, false }, "", "conv bn dw predictions" },
+    };
+    for (int r = 0; r < TL_LEN(rows); r++) {
+        tl_recipe recipe = plain;
+        int vectors = 0;
+        recipe.regularizer = rows[r].r;
+        stepped *s = step_on(biased_model(), &recipe, 1);
+        for (int i = 0; i < s->w.n; i++) {
+            int k;
+            const tl_node *d = owner(s, i, &k);
+            if (d->op->param[k].axes[1]) continue; /* a kernel */
+            const bool hit = strstr(rows[r].with, d->name);
+            assert_true(hit || strstr(rows[r].without, d->name));
+            vectors++;
+            for (size_t j = 0; j < s->w.at[i].n; j++) {
+                const double w = (double)s->before[i][j], slope = rows[r].r.kind == TL_REG_L1 ? 1 : 2 * w; /* they are positive */
+                const double want = w - 0.5 * ((double)s->grad[i][j] + hit * (double)rows[r].r.weight * slope);
+                if (!(fabs((double)s->w.at[i].w[j] - want) < 1e-6)) fail_msg("row %d, %s %d [%zu]", r, d->name, k, j);
+            }
+        }
+        assert_int_equal(vectors, 5); /* three biases, and the batch norm's two */
     }
 }
 
@@ -157,6 +212,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = { T(penalties_are_for_kernels_of_the_named_layers),
+                                        T(penalties_are_for_biases_where_asked),
                                         T(gradients_are_clipped_together),
                                         T(earlier_blocks_are_slower),
                                         T(averages_run_after_the_weights) };
