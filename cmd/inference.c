@@ -75,6 +75,9 @@ static const tl_field detect_rows[] = {
     CMD_OPTION(T, model, TL_STR, .help = "the model, instead of the spec's inferencer_config.tlt_config.model"),
     CMD_OPTION(T, key, TL_STR, .help = "opens a sealed model"),
     CMD_OPTION(T, batch_size, TL_INT, .hi = 4096, .help = "pictures at a time; 0: the spec's, without a spec 8"),
+    CMD_OPTION(T, threshold, TL_FLOAT, .def = -1, .lo = -1, .hi = 1e6,
+               .help = "objects of lower scores are neither drawn nor written; -1: with an inference spec all "
+                       "that it finds, without one 0.25. To evaluate the files elsewhere: 0"),
     CMD_OPTION(T, fit, TL_ENUM, .names = fits,
                .help = "how pictures become the network's input: as when it was trained (which the model knows), or "
                        "stretched to it whatever their aspect"),

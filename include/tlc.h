@@ -244,6 +244,7 @@ typedef struct {
     const char *key;
     int         batch_size;      /* 0: the spec's, without a spec 8 */
     int         fit;             /* how pictures become the network's input. 0: as when it was trained; 1: stretched, whatever their aspect */
+    float       threshold;       /* objects of lower scores are neither drawn nor written; below 0: with a spec all that it finds, without 0.25 */
     bool        use_amp, overwrite; /* overwrite: results that are there */
     tl_list     overrides;
 } tl_detect_inference_opts;

@@ -197,7 +197,15 @@ static tl_status open_results(job *j)
     return tl_results_new(j->a, c, &j->results);
 }
 
-/* Objects of the wanted classes, in pixels of the picture; what lies outside of it is gone. */
+/* A model's own thresholds are for evaluation, which wants to see doubtful objects, too; people do not. */
+static float least_score(const job *j)
+{
+    static const float for_people = 0.25f;
+    if (j->o->threshold >= 0) return j->o->threshold;
+    return j->spec ? 0 : for_people;
+}
+
+/* Objects of the wanted classes that are certain enough, in pixels of the picture; what lies outside of it is gone. */
 static tl_status settle(const job *j, int picture, const tl_detection *found, int n, tl_list *out)
 {
     const tl_picture *p = &j->scenes.labels->picture[picture];
@@ -206,7 +214,7 @@ static tl_status settle(const job *j, int picture, const tl_detection *found, in
     *out = (tl_list){ 0, NULL };
     for (int i = 0; i < n; i++) {
         const tl_box b = tl_view_box_back(&v, found[i].box);
-        if (!j->classes[found[i].label].wanted || b.x2 <= b.x1 || b.y2 <= b.y1) continue;
+        if (!j->classes[found[i].label].wanted || found[i].score < least_score(j) || b.x2 <= b.x1 || b.y2 <= b.y1) continue;
         tl_detection *d = tl_add(j->one, out, tl_detection);
         TL_NEW(d);
         *d = found[i];
