@@ -3,6 +3,7 @@
 # make check      every test;  SAN=1 under sanitizers, ONEDNN=DIR against another oneDNN, CC=clang
 # make fuzz       each fuzz target for SECONDS (60) seconds
 # make bench      speed beside PyTorch, TensorFlow, ONNX Runtime and OpenVINO, where they are installed
+# make bench-detect how good a detector becomes, and what is left when it is pruned: DATA, SPEC, SEEDS (1 2 3), OUT; takes hours
 # make install    to PREFIX (/usr/local), under its own name and the original's
 #
 # Layers, lowest first. A layer is compiled with only itself and the layers below it on its
@@ -134,6 +135,9 @@ tests: $(TESTS)
 bench: all $(BENCHES)
 	@B=$(B) bench/run.sh
 
+bench-detect: all
+	@OUT="$(OUT)" SEEDS="$(SEEDS)" bench/detect.sh $(B)/tlc $(or $(DATA),../shared/data/vehicles-openimages) $(or $(SPEC),examples/detect/vehicles.txt)
+
 demo: deps
 	@$(MAKE) --no-print-directory -j2 all
 	@examples/demo.sh $(B)/tlc
@@ -162,5 +166,5 @@ clean:
 	rm -rf build build-*
 
 -include $(LIBOBJ:.o=.d) $(CMDOBJ:.o=.d) $(TESTS:=.d) $(BENCHES:=.d)
-.PHONY: all deps check tests fuzz bench demo install uninstall clean
+.PHONY: all deps check tests fuzz bench bench-detect demo install uninstall clean
 .SECONDARY:

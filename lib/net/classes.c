@@ -14,27 +14,33 @@ static int class_of(const tl_model *m, const char *name)
     return -1;
 }
 
-/* Parameter k of a predicting layer, class by class; false: the layers differ in more than classes. */
-static bool take_rows(const tl_model *m, const tl_model *from, int k, tl_node *to, const tl_node *old)
+/* Numbers in parameter p of a predicting layer for each class; 0: it is not one. */
+static size_t row_of(const tl_model *m, const tl_param *p)
 {
-    const tl_param *p = &to->p[k], *q = &old->p[k];
-    if (!p->w || !q->w || p->dims.d[0] % m->classes.n || q->dims.d[0] % from->classes.n) return false;
-    const size_t row = tl_dims_count(p->dims) / (size_t)m->classes.n;
-    if (row != tl_dims_count(q->dims) / (size_t)from->classes.n) return false;
+    return p->w && p->dims.d[0] % m->classes.n == 0 ? tl_dims_count(p->dims) / (size_t)m->classes.n : 0;
+}
+
+static void take_rows(const tl_model *m, const tl_model *from, tl_param *p, const tl_param *q)
+{
+    const size_t row = row_of(m, p);
     for (int c = 0; c < m->classes.n; c++) {
         const int was = class_of(from, ((const char *const *)m->classes.at)[c]);
         if (was >= 0) memcpy(p->w + (size_t)c * row, q->w + (size_t)was * row, row * sizeof(float));
     }
-    return true;
 }
 
+/* Node i, when it differs from the other's in nothing but classes. */
 static bool take_layer(tl_model *m, const tl_model *from, int i)
 {
     tl_node *d = &m->g->node[i];
     const int j = tl_graph_find(from->g, d->name);
-    bool any = false;
-    for (int k = 0; j >= 0 && k < TL_MAX_PARAM; k++) any |= take_rows(m, from, k, d, &from->g->node[j]);
-    return any;
+    if (j < 0) return false;
+    const tl_node *old = &from->g->node[j];
+    for (int k = 0; k < TL_MAX_PARAM; k++)
+        if (row_of(m, &d->p[k]) != row_of(from, &old->p[k])) return false;
+    for (int k = 0; k < TL_MAX_PARAM; k++)
+        if (d->p[k].w) take_rows(m, from, &d->p[k], &old->p[k]);
+    return true;
 }
 
 /* "car, bus" of those classes of a that b has (common), or has not. */

@@ -42,6 +42,8 @@ typedef struct tl_detect_goal {
     bool                 autoweight;     /* after each epoch w is set so that the shares of the costs become those */
     float                least, most;    /* of w, then */
 } tl_detect_goal;
+/* Autoweighting, of class k: what the costs sum up to over an epoch becomes w. sum, w: of coverage by class, then of the sides. */
+void tl_detect_weigh(const tl_detect_goal *q, int k, const double *sum, float *w);
 
 /* What evaluating prints, in the original's form. cost NaN: left out. */
 tl_status tl_detectnet_table(tl_arena *a, const char *const *names, const double *ap, int n, double mean, double cost, const char **text);

@@ -70,8 +70,7 @@ static void count(tl_loop *t, const tl_batch *b, tl_tally *y)
     for (int i = 0; i < costs_of(t); i++) o->sum[i] += (double)c[i];
 }
 
-/* One class: w[0] of coverage, w[n] of the sides. */
-static void weigh_anew(const tl_detect_goal *q, int k, const double *sum, float *w)
+void tl_detect_weigh(const tl_detect_goal *q, int k, const double *sum, float *w)
 {
     const int n = q->classes;
     double u[2], all = 0;
@@ -94,7 +93,7 @@ static tl_status gather(tl_loop *t, bool epoch_done)
         o->sum[i] = 0;
         for (int r = 0; r < size; r++) o->sum[i] += all[r * n + i];
     }
-    for (int k = 0; epoch_done && q->autoweight && k < q->classes; k++) weigh_anew(q, k, o->sum, o->w);
+    for (int k = 0; epoch_done && q->autoweight && k < q->classes; k++) tl_detect_weigh(q, k, o->sum, o->w);
     for (int i = 0; epoch_done && i < n; i++) o->sum[i] = 0;
     set_weights(t);
     remember(t);
