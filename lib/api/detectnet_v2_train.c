@@ -31,6 +31,15 @@ static tl_status name_classes(job *j)
     return TL_OK;
 }
 
+/* A fresh head's first answer for a cell is that there is nothing, which is nearly always right (Lin et al., "Focal loss for dense
+ * object detection", 2017); otherwise the first epochs are spent on learning that. */
+static void expect_nothing(tl_model *m)
+{
+    static const float log_odds = -4; /* of an object in a cell */
+    tl_param *bias = &m->g->node[m->raw.i].p[1];
+    for (int k = 0; bias->w && k < bias->dims.d[0]; k++) bias->w[k] = log_odds;
+}
+
 static tl_status build(job *j)
 {
     const tl_detect_model *m = conf(j);
@@ -43,6 +52,7 @@ static tl_status build(job *j)
     };
     TL_TRY(tl_activation_for(m->activation, &c.conf.act));
     TL_TRY(tl_model_build(j->a, &c, &j->model));
+    expect_nothing(j->model);
     TL_TRY(name_classes(j));
     j->model->mode = "unit";
     j->model->bbox_scale = m->objective_set->bbox->scale;
