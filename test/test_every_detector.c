@@ -1,7 +1,7 @@
 /* test_every_detector.c - DetectNet_v2 on every backbone: it builds, learns, is pruned, saved and run by ONNX Runtime.
  * SPDX-License-Identifier: MIT
  *
- * A test a row of the table of backbones, on small pictures. The two outputs, raw coverage and sides, are compared: what follows
+ * A test a row of the table of backbones, and some for whole_backbone, on small pictures. The two outputs, raw coverage and sides, are compared: what follows
  * hides differences. ONNX Runtime is asked where python3 has it. */
 #include "detect.h"
 #include "file.h"
@@ -18,10 +18,12 @@ static tl_arena *a; /* of the test that runs */
 static char      dir[64];
 static bool      no_runtime;
 
-static tl_model *detector(const tl_backbone *b)
+typedef struct { const tl_backbone *b; bool whole; } kind;
+
+static tl_model *detector(const kind *k)
 {
     static const char *const name[NAMES] = { "box", "disc", "ring" };
-    const tl_model_conf c = { .backbone = b, .conf = { .bn = true }, .head = tl_head_find("detectnet_v2"), .c = 3, .h = PIXELS, .w = PIXELS,
+    const tl_model_conf c = { .backbone = k->b, .conf = { .bn = true, .whole = k->whole }, .head = tl_head_find("detectnet_v2"), .c = 3, .h = PIXELS, .w = PIXELS,
                               .classes = NAMES, .seed = 1 };
     tl_model *m;
     ok(tl_model_build(a, &c, &m));
@@ -58,9 +60,9 @@ static void agree(const char *what, outputs x, outputs y)
 
 /* ---- A detector's life ---- */
 
-static void has_its_grids(const tl_model *m, const tl_backbone *b)
+static void has_its_grids(const tl_model *m, const kind *k)
 {
-    const int stride = strcmp(b->arch, "darknet") ? 16 : 32;
+    const int stride = strcmp(k->b->arch, "darknet") ? 16 : 32;
     const tl_shape cov = { 1, NAMES, PIXELS / stride, PIXELS / stride }, sides = { 1, 4 * NAMES, PIXELS / stride, PIXELS / stride };
     assert_true(tl_same(m->g->node[m->raw.i].s, cov));
     assert_true(tl_same(m->g->node[m->answer.i].s, cov));
@@ -92,10 +94,10 @@ static void put_targets(const tl_model *m, const tl_plan *p, const tl_vals *targ
 }
 
 /* Some small steps on the same pictures, everything drawn by chance alike. Without batch norm (SqueezeNet) they are small indeed. */
-static void learns(const tl_backbone *b)
+static void learns(const kind *k)
 {
     const tl_recipe recipe = { .optimizer = { .kind = TL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-8f }, .block_decay = 1 };
-    tl_model *m = detector(b);
+    tl_model *m = detector(k);
     tl_vals target;
     tl_plan *p;
     tl_weights w;
@@ -192,12 +194,12 @@ static void step_end(tl_arena *whole)
 }
 
 /* A copy of the small model, whose arena lives on. */
-static tl_model *prune_in_steps(const tl_backbone *b)
+static tl_model *prune_in_steps(const kind *k)
 {
     tl_arena *whole = step_begin();
     tl_graph *g;
-    tl_model *out, *m = detector(b);
-    has_its_grids(m, b);
+    tl_model *out, *m = detector(k);
+    has_its_grids(m, k);
     ok(randomize(m->g, 5));
     m = pruned(m);
     ok(tl_graph_copy(m->g, whole, &g));
@@ -209,11 +211,11 @@ static tl_model *prune_in_steps(const tl_backbone *b)
 
 static void whole_life(void **state)
 {
-    const tl_backbone *b = *state;
+    const kind *k = *state;
     tl_arena *whole = step_begin();
-    learns(b);
+    learns(k);
     step_end(whole);
-    tl_model *m = prune_in_steps(b);
+    tl_model *m = prune_in_steps(k);
     whole = step_begin();
     saved_and_read(m);
     runs_in_onnx_runtime(m);
@@ -250,15 +252,28 @@ static int end(void **state)
     return 0;
 }
 
+static struct CMUnitTest tests[64]; /* empty rows are passed over */
+static char names[64][48];
+static kind kinds[64];
+
+static void add_test(int i, const tl_backbone *b, bool whole)
+{
+    char name[32];
+    assert_true(i < TL_LEN(tests) - 1);
+    kinds[i] = (kind){ b, whole };
+    snprintf(names[i], sizeof names[i], "%s%s", tl_backbone_name(b, name), whole ? ", whole" : "");
+    tests[i] = (struct CMUnitTest){ names[i], whole_life, begin, end, &kinds[i] };
+}
+
 int main(void)
 {
-    static struct CMUnitTest tests[64]; /* empty rows are passed over */
-    static char names[64][32];
+    static const char *const whole[] = { "resnet10", "mobilenet_v1", "mobilenet_v2", "efficientnet_lite0" };
+    char name[32];
     int n = 0;
-    for (const tl_backbone *b; (b = tl_backbone_at(n)); n++) {
-        assert_true(n < TL_LEN(tests) - 1);
-        tests[n] = (struct CMUnitTest){ tl_backbone_name(b, names[n]), whole_life, begin, end, (void *)(uintptr_t)b };
-    }
+    for (const tl_backbone *b; (b = tl_backbone_at(n)); n++) add_test(n, b, false);
+    for (int i = 0, k = n; i < k; i++)
+        for (int j = 0; j < TL_LEN(whole); j++)
+            if (!strcmp(tl_backbone_name(kinds[i].b, name), whole[j])) add_test(n++, kinds[i].b, true);
     tests[n] = (struct CMUnitTest)cmocka_unit_test(onnx_runtime_was_there);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
