@@ -42,15 +42,17 @@ upto = $(if $(filter $(1),$(firstword $(2))),$(1),$(firstword $(2)) $(call upto,
 rwildcard = $(foreach d,$(wildcard $(1)/*),$(call rwildcard,$(d))$(filter %.c,$(d)))
 layer = $(word 2,$(subst /, ,$(1)))
 
-# Vector kernels: each file of lib/kernel/simd is compiled once per instruction set, and once more for maps of bf16.
+# Vector kernels: each file of lib/kernel/simd is compiled once per instruction set, and twice more for maps of bf16: multiplied as
+# floats (widened), and in pairs as they are (bf16).
 ISAS     := base
 ifneq ($(filter x86_64%,$(shell $(CC) -dumpmachine)),)
-ISAS     := base avx2 avx512 bf16
+ISAS     := base avx2 avx512 widened bf16
 endif
 ISA_base   := -DTL_VEC=4
 ISA_avx2   := -DTL_VEC=8 -mavx2 -mfma -mf16c
 ISA_avx512 := -DTL_VEC=16 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma -mf16c -mprefer-vector-width=512
-ISA_bf16   := $(ISA_avx512) -mavx512bf16 -DTL_BF16_MAPS
+ISA_widened := $(ISA_avx512) -mavx512bf16 -DTL_BF16_MAPS
+ISA_bf16   := $(ISA_widened) -DTL_BF16_PRODUCTS
 SIMD     := $(wildcard lib/kernel/simd/*.c)
 SIMDOBJ  := $(foreach i,$(ISAS),$(SIMD:%.c=$(B)/%.$(i).o))
 

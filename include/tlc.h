@@ -118,7 +118,7 @@ typedef struct {
 } tl_listener;
 
 const char *tl_version(void);                          /* "0.1.0" */
-const char *tl_build(void);                            /* "oneDNN 2.6.3, AVX-512, 2 threads": what runs here */
+const char *tl_build(void);                            /* "oneDNN 2.6.3, avx512 kernels, ...": what runs here */
 void        tl_threads(int n);                         /* for all that follows; 0: as many as this process may use */
 
 void        tl_exact(bool on);                         /* for all that follows: convolutions as plain sums of products, slower and a digit closer */

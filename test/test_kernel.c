@@ -402,6 +402,10 @@ static void dispatch(void **state)
     assert_ptr_equal(tl_kernel(), tl_kernel());
     assert_int_equal(tl_kernel()->maps, TL_F32);
     assert_true(!tl_kernel_bf16() || tl_kernel_bf16()->maps == TL_BF16);
+    assert_int_equal(!tl_kernel_for("widened"), !tl_kernel_for("bf16")); /* a processor has both or none */
+    if (!tl_kernel_for("bf16")) return;
+    assert_int_equal(tl_kernel_for("bf16")->products, TL_BF16);
+    assert_int_equal(tl_kernel_for("widened")->products, TL_F32);
 }
 
 int main(void)

@@ -25,7 +25,7 @@ static void check(shape s, tl_act act, bool read, bool undo, bool summed)
     const tl_bn_read *through = read ? &l.through : NULL;
     const tl_bn_undo *undone = undo ? &l.undone : NULL;
     tl_sums sums = sums_of(s, false, l.near), dx_sums = sums_of(s, true, l.mean);
-    const double tolerance = k->maps == TL_BF16 ? 0.01 : 1e-5; /* factors are rounded */
+    const double tolerance = k->products == TL_BF16 ? 0.01 : 1e-5; /* factors are rounded, or not */
     tl_map *y = map_room(ny), *dx = map_room(nx);
     float *dw = room(nw);
     linked_solve(&l, each_product, &s);

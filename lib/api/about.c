@@ -15,7 +15,9 @@ const char *tl_build(void)
 {
     static _Thread_local char text[96];
     tl_text t = tl_text_on(text, sizeof text);
-    tl_textf(&t, "%s, %s kernels", tl_dnn_version(), tl_kernel()->isa);
+    const tl_kernels *bf16 = tl_kernel_bf16();
+    tl_textf(&t, "%s, %s kernels%s", tl_dnn_version(), tl_kernel()->isa,
+             !bf16 ? "" : bf16->products == TL_BF16 ? ", bf16 multiplied in pairs" : ", bf16 widened to be multiplied");
     return text;
 }
 

@@ -8,7 +8,8 @@
 bool tl_precision(bool wanted, const tl_listener *l)
 {
     const bool can = tl_kernel_bf16() != NULL;
-    if (wanted && can) tl_say(l, "mixed precision: maps in bf16, weights and sums in f32\n");
+    if (wanted && can)
+        tl_say(l, "mixed precision: maps in bf16, weights and sums in f32%s\n", tl_kernel_bf16()->products == TL_F32 ? ", and products" : "");
     else if (wanted) tl_say(l, "note: mixed precision needs a processor with AVX512-BF16, which this one is not; computing in f32\n");
     return wanted && can;
 }

@@ -369,6 +369,11 @@ const char *tl_dnn_version(void)
     return text;
 }
 
+bool tl_dnn_has_amx(void)
+{
+    return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core_amx) == dnnl_cpu_isa_avx512_core_amx;
+}
+
 void tl_dnn_threads(int n)
 {
     omp_set_num_threads(n > 0 ? n : tl_processors());

@@ -40,6 +40,8 @@ tl_status tl_dnn_conv_backward_weights(tl_dnn_conv *c, const void *x, const void
 const char *tl_dnn_conv_impl(const tl_dnn_conv *c); /* names of the kernels in use, for tests and logs */
 
 const char *tl_dnn_version(void);                  /* "oneDNN 2.6.3" of the library that runs */
+/* Does it have kernels with AMX for this processor, which multiply bf16 many times faster than f32? */
+bool        tl_dnn_has_amx(void);
 /* OpenMP threads for everything prepared from now on; 0: as many as processors this process may use. */
 void        tl_dnn_threads(int n);
 #endif

@@ -3,8 +3,9 @@
  * simd/NAME.c is plain C, compiled once per instruction set (baseline, AVX2, AVX-512); tl_kernel()
  * returns the table for this processor (environment TLC_ISA=base|avx2|avx512 lowers it).
  * Maps are NHWC seen as m rows (m = N*H*W) of c channels. They are f32, or in the table of tl_kernel_bf16() bf16, made of
- * the same sources; whatever else a kernel is given is f32, and so is all arithmetic: numbers of maps are widened when read
- * and rounded to nearest when written. Work is split over OpenMP threads, the
+ * the same sources. Of those tables there are two: convolutions multiply numbers of maps in pairs (bf16), or widen them first
+ * (widened); which is faster depends on the processor, and TLC_ISA=bf16|widened chooses. Whatever else a kernel is given is f32,
+ * and so are all sums: numbers of maps are widened when read and rounded to nearest when written. Work is split over OpenMP threads, the
  * pool oneDNN uses as well. Every sum has a fixed order: fixed chunks of rows, added up in chunk
  * order, so results are the same bit for bit at any number of threads. */
 #ifndef TL_KERNEL_H
@@ -61,7 +62,8 @@ enum { TL_WEIGHT_BITS = 22 }; /* of a resampling weight's fraction: 32, less 8 o
 
 typedef struct tl_kernels {
     const char *isa;
-    tl_dtype maps; /* what tl_map is: TL_F32 or TL_BF16 */
+    tl_dtype maps;     /* what tl_map is: TL_F32 or TL_BF16 */
+    tl_dtype products; /* what convolutions multiply: TL_F32, or pairs of TL_BF16 */
 
     /* ---- Batch norm; scratch of bn_scratch(c) floats where asked. x, y, dy, dx: m x c ---- */
     size_t (*bn_scratch)(int c);
@@ -192,6 +194,6 @@ void tl_kernel_exact(bool on);
 bool tl_kernel_is_exact(void);
 
 const tl_kernels *tl_kernel(void);
-const tl_kernels *tl_kernel_bf16(void);           /* NULL: this processor has no instructions for bf16, or TLC_ISA says so */
-const tl_kernels *tl_kernel_for(const char *isa); /* bf16 as well; NULL: not on this processor */
+const tl_kernels *tl_kernel_bf16(void);           /* NULL: no instructions for bf16, or TLC_ISA says so */
+const tl_kernels *tl_kernel_for(const char *isa); /* bf16 and widened as well; NULL: not on this processor */
 #endif

@@ -7,7 +7,8 @@
 #define TL_CONV2D_KERNELS(X) \
     X(depthwise) \
     X(winograd) \
-    X(pointwise)
+    X(pointwise) \
+    X(widened)
 
 #define X(name) extern const tl_op_kernel tl_conv2d_##name;
 TL_CONV2D_KERNELS(X)

@@ -4,8 +4,8 @@
  * Where channels are few, memory is the limit, not arithmetic. So blocks of rows small enough for the second-level cache
  * are taken through everything that is to be done with them: read through the batch norm before (or the gradient through
  * the one after), multiplied, and summed for a batch norm while the results are in registers; backward makes both products from
- * one reading of x and dy. Where maps are bf16, so is all that is multiplied, in pairs (product.h): rows are that as they lie, but
- * for dw, whose depth is rows, two of them must be woven into one.
+ * one reading of x and dy. What is multiplied in pairs of bf16 (product.h) are rows as they lie, but for dw, whose depth is rows, two
+ * of them must be woven into one. Where maps are bf16 and products of floats, blocks are widened.
  *
  * Rows are cut into parts, which are what threads take. Sums and dw are made per part and added in order. How many parts there
  * are depends on the shape alone. */
@@ -46,12 +46,11 @@ static void pack_forward(const float *w, size_t in, size_t out, float *to)
 #pragma omp parallel for if (in * out > SERIAL_BELOW)
     for (size_t o = 0; o < out; o += NR) {
         float *panel = to + o * words(in);
-        tl_map *numbers = (tl_map *)(void *)panel;
         if (out - o < NR || in % PER_WORD) memset(panel, 0, words(in) * NR * sizeof *panel);
         for (size_t i = 0; i < in; i += NR)
             for (size_t j = 0; j < least(NR, out - o); j++)
                 for (size_t k = i; k < least(i + NR, in); k++)
-                    numbers[(k / PER_WORD * NR + j) * PER_WORD + k % PER_WORD] = rounded(w[(o + j) * in + k]);
+                    put_number(panel, (k / PER_WORD * NR + j) * PER_WORD + k % PER_WORD, w[(o + j) * in + k]);
     }
 }
 
@@ -199,17 +198,17 @@ size_t TL_SIMD(pw_parts)(size_t m, int in, int out, bool grad)
     return grad ? grad_parts(m, (size_t)in, (size_t)out) : forward_parts(m);
 }
 
-/* A block of n rows, *ld words apart: where they lie, if they consist of words, need not be `even`, whole vectors apart, and do not
+/* A block of n rows, *ld words apart: where they lie, if they are words that can be multiplied, need not be `even`, whole vectors apart, and do not
  * compete for the same few lines of the first-level cache, as rows of 4 KiB do; otherwise at `to`, through a batch norm or not. */
 static const float *block_of(const tl_map *x, size_t n, size_t c, const tl_bn_read *read, bool even, float *to, size_t *ld)
 {
     const size_t whole = round_up(c, TL_VEC);
     *ld = c / PER_WORD;
-    if (!read && c % PER_WORD == 0 && !(even && whole != c) && *ld % PAGE) return (const void *)x;
+    if (WORDS_ARE_MAPS && !read && c % PER_WORD == 0 && !(even && whole != c) && *ld % PAGE) return (const void *)x;
     *ld = whole / PER_WORD | GAP;
-    if (read) read_rows(x, n, c, *read, true, to, *ld);
+    if (read) read_rows(x, n, c, *read, PAIRED, to, *ld);
     else
-        copy_rows(x, n, c, true, to, *ld);
+        copy_rows(x, n, c, PAIRED, to, *ld);
     return to;
 }
 
@@ -277,7 +276,7 @@ INLINE void outer_tile(const int rows, const int nv, size_t m, const float *dy, 
 /* The n rows of a block, which are *ld words apart, as what dw is made of: words of neighbors in depth, which are rows. */
 static const float *woven(const float *rows, size_t n, size_t c, size_t *ld, float *to)
 {
-#ifdef TL_BF16_MAPS
+#ifdef TL_BF16_PRODUCTS
     const size_t apart = *ld * PER_WORD;
     const tl_map *from = (const void *)rows;
     *ld = round_up(c, TL_VEC);
@@ -348,7 +347,7 @@ void TL_SIMD(pw_grad)(const tl_map *x, const tl_map *dy, size_t m, int in, int o
             if (undo) ask(&next, 2, undo->z + (r + n) * o, more * o, tiles(n, c));
             const float *rows = block_of(b, n, c, read, !PAIRED, xs, &ld);
             const float *grads = undo ? dys : block_of(a, n, o, NULL, false, dys, &ldy);
-            if (undo) undo_rows(a, undo->z + r * o, n, o, *undo, true, dys, ldy = round_up(o, TL_VEC) / PER_WORD);
+            if (undo) undo_rows(a, undo->z + r * o, n, o, *undo, PAIRED, dys, ldy = round_up(o, TL_VEC) / PER_WORD);
             size_t ldw = ldy;
             const float *as = woven(grads, n, o, &ldw, dys_woven), *bs = woven(rows, n, c, &ld, xs_woven);
             outer(words(n), as, ldw, o, bs, ld, whole, own);

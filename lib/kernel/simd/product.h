@@ -9,10 +9,10 @@
 enum { NR = 2 * TL_VEC, MR = TL_VEC == 16 ? 14 : 6 };
 
 /* ---- Words ----
- * What is multiplied are words of 32 bits: floats, or, where maps are bf16, pairs of bf16, neighbors in depth, for which there
- * is an instruction: it multiplies both and adds both products to a sum in f32. So many numbers are words(n), the last pair
- * filled with a zero. */
-#ifdef TL_BF16_MAPS
+ * What is multiplied are words of 32 bits: floats, or pairs of bf16, neighbors in depth, for which there is an instruction: it
+ * multiplies both and adds both products to a sum in f32. So many numbers are words(n), the last pair filled with a zero. Maps of
+ * bf16 are multiplied either way, for not every processor that has the instruction is fast at it (kernel.c). */
+#ifdef TL_BF16_PRODUCTS
 enum { PAIRED = 1, PER_WORD = 2 };
 INLINE vec add_pair(vec sum, const float *a, vec b)
 {
@@ -35,6 +35,14 @@ INLINE vec add_product(const int paired, vec sum, const float *a, vec b)
 {
     if (paired) return add_pair(sum, a, b);
     return sum + *a * b;
+}
+enum { WORDS_ARE_MAPS = MAPS == PRODUCTS }; /* numbers can be multiplied where they lie in a map */
+/* Number i of an array of words. */
+INLINE void put_number(float *to, size_t i, float f)
+{
+    if (PAIRED) ((tl_map *)(void *)to)[i] = rounded(f);
+    else
+        to[i] = f;
 }
 static inline size_t words(size_t n) { return (n + PER_WORD - 1) / PER_WORD; }
 

@@ -1,6 +1,6 @@
 /* simd.h - what the files compiled once per instruction set share. SPDX-License-Identifier: MIT
  *
- * TL_ISA (base, avx2, avx512, bf16) ends every exported name; TL_VEC is the number of floats in a vector.
+ * TL_ISA (base, avx2, avx512, widened, bf16) ends every exported name; TL_VEC is the number of floats in a vector.
  * Loops are plain C that the compiler vectorizes. `#pragma omp simd` tells it that iterations are
  * independent, which also holds where a result overwrites its own argument (y may be x); without it
  * the compiler would check for overlap at run time and take its scalar loop in just that case.
@@ -50,6 +50,13 @@ static inline tl_map rounded(float f)
 struct tl_map { float f; };
 static inline float widened(tl_map m) { return m.f; }
 static inline tl_map rounded(float f) { return (tl_map){ f }; }
+#endif
+
+/* What convolutions multiply (product.h). */
+#ifdef TL_BF16_PRODUCTS
+#define PRODUCTS TL_BF16
+#else
+#define PRODUCTS TL_F32
 #endif
 
 static inline size_t least(size_t a, size_t b) { return a < b ? a : b; }

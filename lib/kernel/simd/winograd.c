@@ -3,7 +3,7 @@
  * What is computed is in winograd.h; here is in which order. Tiles are taken in blocks, output channels in
  * panels of NR:
  *
- *   V[plane][tile][in]           windows of a block of tiles, transformed, in the type of maps
+ *   V[plane][tile][in]           windows of a block of tiles, transformed, in words as they are multiplied
  *   U[panel][plane][in][NR]      filters
  *   M[plane][tile][NR] = V * U   of a block and a panel, 36 products; then the output's transform
  *
@@ -73,7 +73,7 @@ static void spread_filter(const vec *taps, bool turned, target to)
 /* Of n input channels from i on, to lanes h.. of a panel at u. */
 static void spread_filters(const vec *taps, bool turned, size_t n, float *const *u, size_t i, size_t h)
 {
-#ifdef TL_BF16_MAPS
+#ifdef TL_BF16_PRODUCTS
     for (size_t k = 0; k < n; k += 2) {
         _Alignas(64) vec both[2][PLANES] = { 0 };
         for (size_t j = 0; j < 2 && k + j < n; j++) {
@@ -174,9 +174,9 @@ static void spread_window(const job *j, size_t i, size_t row, const float *zeros
     pixels(j->x, j->in, t.n, t.y - j->pad, t.x - j->pad, t.h + 2, t.w + 2, zeros, from);
     plane_table(v + row * j->ldv, j->v_plane, to);
     for (size_t k = 0; k < c; k += TL_VEC)
-        if (k + TL_VEC <= c) spread(WINDOW, t.h, t.w, (source){ from, NULL, k, TL_VEC, TILE * c }, (target){ to, k, true });
+        if (k + TL_VEC <= c) spread(WINDOW, t.h, t.w, (source){ from, NULL, k, TL_VEC, TILE * c }, (target){ to, k, PAIRED });
         else
-            spread(WINDOW, t.h, t.w, (source){ from, NULL, k, c - k, 0 }, (target){ to, k, true });
+            spread(WINDOW, t.h, t.w, (source){ from, NULL, k, c - k, 0 }, (target){ to, k, PAIRED });
 }
 
 /* What a vector of output channels goes through on its way to y: one pixel at a time. */

@@ -18,7 +18,7 @@
  * once, for whole tiles, and B' makes up for their scale. So 7 pixels cost 6 + 5 multiplications instead
  * of 6 + 6, and no tile reaches beyond the map.
  *
- * Where maps are bf16, what is multiplied is rounded to bf16 too, after the transforms. With these points that leaves
+ * Where bf16 is multiplied (product.h), that is rounded after the transforms. With these points that leaves
  * errors of 1% of a result's standard deviation, where a direct convolution's, of rounded filters, are 0.2%. */
 #ifndef TL_WINOGRAD_H
 #define TL_WINOGRAD_H

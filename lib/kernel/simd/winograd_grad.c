@@ -88,7 +88,7 @@ INLINE void spread_pieces(const transform t, const size_t width, size_t n, const
 {
     for (size_t i = 0; i < c; i += TL_VEC) {
         const size_t offset = i / width * piece + i % width;
-#ifdef TL_BF16_MAPS
+#ifdef TL_BF16_PRODUCTS
         _Alignas(64) vec both[2][PLANES];
         for (size_t k = 0; k < 2; k++) {
             float *half[PLANES];
