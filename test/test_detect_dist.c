@@ -99,9 +99,10 @@ static void as_one_process_with_the_same_batch(void **state)
     const double step = distance(one, graph("one", 1)), two = distance(one, graph("two", 2));
     if (!(step > 1e-4 && two < 2e-2 * step)) fail_msg("an epoch moves weights by %g; 2 processes differ by %g", step, two);
     same_figures(csv("one"), csv("two"));
-    double score = 0; /* of the last epoch; objects are found, or the lists would be of no weight */
-    sscanf(strrchr(tl_strndup(a, csv("two"), strlen(csv("two")) - 1), '\n'), "%*f,%*f,%*f,%*f,%*f,%lf", &score);
-    if (!(score > 0)) fail_msg("nothing is found:\n%s", csv("two"));
+    double best = 0, score; /* in one of the epochs objects are found, or the lists would be of no weight */
+    for (const char *line = strchr(csv("two"), '\n'); line && line[1]; line = strchr(line + 1, '\n'))
+        if (sscanf(line, "%*f,%*f,%*f,%*f,%*f,%lf", &score) == 1) best = fmax(best, score);
+    if (!(best > 0)) fail_msg("nothing is found:\n%s", csv("two"));
 }
 
 static void twice_the_same_bits(void **state)
