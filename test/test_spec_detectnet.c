@@ -141,7 +141,7 @@ static void retrain_3_0(void **state)
     assert_null(e->training_config->learning_rate->soft_start_annealing_schedule);
     SAME(e->bbox_rasterizer_config->deadzone_radius, 0.5f);
     check_filters(e->loss_mask_label_filter);
-    assert_string_equal(w, "warning: accepted, but without effect here: dataset_config.dataloader_mode, "
+    assert_string_equal(w, "warning: accepted, but without effect here: dataset_config.dataloader_mode, dataset_config.sampling_mode, "
                            "postprocessing_config.target_class_config.value.clustering_config.neighborhood_size, "
                            "postprocessing_config.target_class_config.value.confidence_config."
                            "confidence_model_filename, "

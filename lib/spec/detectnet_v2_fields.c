@@ -42,7 +42,7 @@ static const tl_field dataset_rows[] = {
     MSG(validation_data_source, source, TL_ONEOF, "where to validate from"),
     TL_FX(T, dataloader_mode, TL_ENUM, 0, 0, 0, "which of the original's loaders", .flags = TL_NOEFFECT,
           .names = loaders),
-    ENUM(sampling_mode, 0, samplings, "how often each of several sources is drawn from"),
+    TL_FX(T, sampling_mode, TL_ENUM, 0, 0, 0, "how often each of several sources is drawn from", .flags = TL_NOEFFECT, .names = samplings),
     TL_F_END
 };
 MESSAGE(dataset, "DatasetConfig", T, "Pictures, labels and classes.");
