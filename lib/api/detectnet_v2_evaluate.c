@@ -27,12 +27,8 @@ static tl_status open_model(job *j)
 /* The weights of the costs as training began with them: the model file does not say what became of them. */
 static tl_status make_plan(job *j, int batch, tl_detect_pass *pass)
 {
-    tl_graph *g = j->model->g;
-    pass->loss = tl_model_loss(j->model, &pass->target);
-    TL_TRY(tl_graph_init(g, 0));
-    for (int i = 0; i < 2 * j->goal.classes; i++)
-        g->node[pass->loss.i].p[0].w[i] = j->goal.class_weight[i % j->goal.classes] * j->goal.initial[i];
-    return tl_plan_new(g, j->a, &(tl_plan_conf){ .batch = batch, .constant = true, .keep = &pass->loss, .nkeep = 1,
+    TL_TRY(tl_detect_loss(j->model, &j->goal, &pass->target, &pass->loss));
+    return tl_plan_new(j->model->g, j->a, &(tl_plan_conf){ .batch = batch, .constant = true, .keep = &pass->loss, .nkeep = 1,
                                                  .amp = tl_precision(j->o->use_amp, j->l) }, &pass->plan);
 }
 

@@ -106,11 +106,8 @@ static tl_status load(run *r, const tl_model *m)
 
 static tl_status make_plan(run *r, const tl_model *m, tl_vals *target, tl_val *loss, tl_plan **p)
 {
-    const tl_detect_goal *q = &r->d->goal;
     tl_graph *g = m->g;
-    *loss = tl_model_loss(m, target);
-    TL_TRY(tl_graph_init(g, 0));
-    for (int i = 0; i < 2 * q->classes; i++) g->node[loss->i].p[0].w[i] = q->class_weight[i % q->classes] * q->initial[i];
+    TL_TRY(tl_detect_loss(m, &r->d->goal, target, loss));
     const tl_val keep[] = { m->answer, g->more.at[0] };
     return tl_plan_new(g, r->a, &(tl_plan_conf){ .batch = r->set.sample.n, .train = true, .loss = *loss, .keep = keep, .nkeep = TL_LEN(keep) }, p);
 }

@@ -96,6 +96,14 @@ tl_status tl_detect_run(tl_arena *a, const tl_detect_pass *p, tl_detect_sums *ou
     return s;
 }
 
+tl_status tl_detect_loss(const tl_model *m, const tl_detect_goal *q, tl_vals *target, tl_val *loss)
+{
+    *loss = tl_model_loss(m, target);
+    TL_TRY(tl_graph_init(m->g, 0)); /* there are no parameters without values but the loss's, which are set here */
+    for (int i = 0; i < 2 * q->classes; i++) m->g->node[loss->i].p[0].w[i] = q->class_weight[i % q->classes] * q->initial[i];
+    return TL_OK;
+}
+
 tl_status tl_detectnet_table(tl_arena *a, const char *const *names, const double *ap, int n, double mean, double cost, const char **text)
 {
     tl_text t = tl_text_new(a);

@@ -45,6 +45,9 @@ typedef struct tl_detect_goal {
 /* Autoweighting, of class k: what the costs sum up to over an epoch becomes w. sum, w: of coverage by class, then of the sides. */
 void tl_detect_weigh(const tl_detect_goal *q, int k, const double *sum, float *w);
 
+/* Append the loss, with the weights of the costs that training begins with. */
+tl_status tl_detect_loss(const tl_model *m, const tl_detect_goal *q, tl_vals *target, tl_val *loss);
+
 /* What evaluating prints, in the original's form. cost NaN: left out. */
 tl_status tl_detectnet_table(tl_arena *a, const char *const *names, const double *ap, int n, double mean, double cost, const char **text);
 #endif

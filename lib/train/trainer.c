@@ -280,7 +280,7 @@ static tl_status keep_equal(tl_loop *t)
 /* Counting from 1. */
 static bool due(int epoch, int first, int every) { return epoch >= first && (epoch - first) % (every > 1 ? every : 1) == 0; }
 
-static tl_status validate(tl_loop *t, tl_validation *v)
+static tl_status validate(tl_loop *t, double rate, tl_validation *v)
 {
     const tl_trainer_conf *c = t->c;
     const int epoch = t->s.epoch + 1;
@@ -292,7 +292,7 @@ static tl_status validate(tl_loop *t, tl_validation *v)
     TL_TRY(s);
     v->done = true;
     t->last_score = v->score;
-    return isfinite(v->loss) ? TL_OK : diverged(t, "validation loss is", 0);
+    return isfinite(v->loss) ? TL_OK : diverged(t, "validation loss is", rate);
 }
 
 /* The checkpoint of an epoch that is no longer the best, if it was made for that alone. */
@@ -335,7 +335,7 @@ static tl_status end_epoch(tl_loop *t, double rate)
     tl_validation v;
     TL_TRY(keep_equal(t));
     if (t->task->gather) TL_TRY(t->task->gather(t, true));
-    TL_TRY(validate(t, &v));
+    TL_TRY(validate(t, rate, &v));
     TL_TRY(tell_unreadable(t));
     const bool best = v.done && (t->s.best_epoch < 0 || t->task->better(t, &v));
     if (tl_loop_first(t)) TL_TRY(record(t, &v, rate));
