@@ -3,7 +3,7 @@
 # make check      every test;  SAN=1 under sanitizers, ONEDNN=DIR against another oneDNN, CC=clang
 # make fuzz       each fuzz target for SECONDS (60) seconds
 # make bench      speed beside PyTorch, TensorFlow, ONNX Runtime and OpenVINO, where they are installed
-# make bench-detect how good a detector becomes, and what is left when it is pruned: DATA, SPEC, SEEDS (1 2 3), OUT; takes hours
+# make bench-detect how good detectors become, and what is left when one is pruned: DATA, SETS (vehicles masks), SEEDS (1 2 3), OUT; takes hours
 # make install    to PREFIX (/usr/local), under its own name and the original's
 #
 # Layers, lowest first. A layer is compiled with only itself and the layers below it on its
@@ -138,7 +138,7 @@ bench: all $(BENCHES)
 	@B=$(B) bench/run.sh
 
 bench-detect: all
-	@OUT="$(OUT)" SEEDS="$(SEEDS)" bench/detect.sh $(B)/tlc $(or $(DATA),../shared/data/vehicles-openimages) $(or $(SPEC),examples/detect/vehicles.txt)
+	@OUT="$(OUT)" SEEDS="$(SEEDS)" SETS="$(SETS)" bench/detect.sh $(B)/tlc $(or $(DATA),../shared/data)
 
 demo: deps
 	@$(MAKE) --no-print-directory -j2 all

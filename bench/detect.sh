@@ -1,23 +1,19 @@
 #!/bin/sh
-# detect.sh [TLC [DATA [SPEC]]] - how good a detector becomes, and what is left of it when it is pruned.
+# detect.sh [TLC [DATA [VALUE...]]] - how good detectors become, and what is left of one when it is pruned.
 # SPDX-License-Identifier: MIT
 #
-# DATA (../shared/data/vehicles-openimages) has folders train, val and test, each with images and labels_kitti. For each of three
-# seeds the detector of SPEC (examples/detect/vehicles.txt) is trained, evaluated on the test pictures, pruned to 40 % of its
-# multiplications, trained again, and evaluated once more. Prints a table with every seed, mean and spread (highest less lowest).
-# SEEDS can be set, and OUT, a new folder for what is written, which is kept; otherwise that is removed. Other words after SPEC
-# are values for it: training_config.num_epochs=2.
+# DATA (../shared/data) has the folders vehicles-openimages and face-mask: parts, each with images and labels_kitti; the validation
+# part of the latter, which has no other, chooses and tests. For each of three seeds
+#   vehicles   examples/detect/vehicles.txt is trained, evaluated on the test pictures, pruned to 40 % of its multiplications, trained
+#              again with the whole one as its teacher, and evaluated once more
+#   masks      bench/detect-masks.txt is trained and evaluated
+# and the tables have every seed, mean and spread (highest less lowest). Can be set: SEEDS, SETS (vehicles, masks), OUT: a new folder
+# for what is written, which is kept; otherwise that is removed. VALUEs are for the specs: training_config.num_epochs=2.
 set -eu
 export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
 
-tlc=${1:-build/tlc} data=${2:-../shared/data/vehicles-openimages} spec=${3:-examples/detect/vehicles.txt}
-[ $# -le 3 ] && set -- || shift 3
-for part in train val test; do
-    if [ ! -d "$data/$part/images" ] || [ ! -d "$data/$part/labels_kitti" ]; then
-        echo "bench-detect: skipped, there is no $data/$part with images and labels_kitti"
-        exit 0
-    fi
-done
+tlc=${1:-build/tlc} data=${2:-../shared/data}
+[ $# -le 2 ] && set -- || shift 2
 out=${OUT:-}
 if [ -z "$out" ]; then
     out=$(mktemp -d)
@@ -34,48 +30,77 @@ run() { # what it says is shown when it fails
 value() { sed -n "s/^$2=//p" "$1"; } # FILE NAME
 
 source_of() { # FIELD PART: the spec value that names the folders of a part
-    printf 'dataset_config.%s={ label_directory_path: "%s/labels_kitti" image_directory_path: "%s/images" }' "$1" "$data/$2" "$data/$2"
+    printf 'dataset_config.%s={ label_directory_path: "%s/labels_kitti" image_directory_path: "%s/images" }' "$1" "$set/$2" "$set/$2"
 }
-train() { # RESULTS [VALUE...]
-    results=$1
+train() { # RESULTS [VALUE...]: sets model, the best one, and minutes
+    results=$1 from=$(date +%s)
     shift
     run train -e "$spec" -r "$results" --values "$results.train" "$(source_of data_sources train)" \
         "$(source_of validation_data_source val)" "random_seed=$seed" "$@"
+    model=$(value "$results.train" best_model)
+    minutes=$(echo "$(date +%s) $from" | awk '{ print ($1 - $2) / 60 }')
 }
-evaluate() { # MODEL: average precision in the spec's way, and COCO's at an overlap of a half
-    run evaluate -e "$spec" -m "$1" --values "$out/scores" "$(source_of data_sources train)" "$(source_of validation_data_source test)"
-    echo "$(value "$out/scores" mean_precision) $(value "$out/scores" precision_50)"
+evaluate() { # PART: of the model, average precision in the spec's way, COCO's at an overlap of a half, and the minutes it took
+    run evaluate -e "$spec" -m "$model" --values "$out/scores" "$(source_of data_sources train)" "$(source_of validation_data_source "$1")"
+    echo "$(value "$out/scores" mean_precision) $(value "$out/scores" precision_50) $minutes"
 }
 
-for seed in ${SEEDS:-1 2 3}; do
-    from=$(date +%s)
-    train "$out/whole$seed" "$@"
-    model=$(value "$out/whole$seed.train" best_model)
-    whole=$(evaluate "$model")
-    run prune -m "$model" -o "$out/pruned$seed.onnx" --target macs=0.4 --images "$data/train/images"
-    train "$out/again$seed" "model_config.pretrained_model_file=$out/pruned$seed.onnx" model_config.load_graph=true "$@"
-    pruned=$(evaluate "$(value "$out/again$seed.train" best_model)")
-    echo "$seed $whole $pruned $(($(date +%s) - from))" >> "$out/rows"
-    echo "seed $seed is done" >&2
-done
+vehicles() {
+    train "$out/vehicles$seed" "$@"
+    whole=$(evaluate test) teacher=$model small=$out/pruned$seed.onnx
+    run prune -m "$teacher" -o "$small" --target macs=0.4 --images "$set/train/images"
+    train "$out/again$seed" "model_config.pretrained_model_file=$small" model_config.load_graph=true "model_config.freeze_blocks=[]" \
+        "model_config.teacher_model_file=$teacher" "$@"
+    row="$whole $(evaluate test)"
+}
+masks() {
+    train "$out/masks$seed" "$@"
+    row=$(evaluate val)
+}
 
-awk 'function row(name) { printf "| %s |", name }
-     { seed[NR] = $1; for (i = 1; i <= 5; i++) v[i, NR] = i < 5 ? 100 * $(i + 1) : $6 / 60 }
-     END {
-        print "| | mAP | AP50 | pruned: mAP | pruned: AP50 | minutes |"
-        print "|---|---|---|---|---|---|"
-        for (k = 1; k <= NR; k++) {
-            row("seed " seed[k])
-            for (i = 1; i <= 5; i++) printf " %.1f |", v[i, k]
-            print ""
-        }
-        for (what = 0; what < 2; what++) {
-            row(what ? "spread" : "mean")
-            for (i = 1; i <= 5; i++) {
-                lo = hi = v[i, 1]; sum = 0
-                for (k = 1; k <= NR; k++) { sum += v[i, k]; if (v[i, k] < lo) lo = v[i, k]; if (v[i, k] > hi) hi = v[i, k] }
-                printf " %.1f |", what ? hi - lo : sum / NR
+table() { # FILE: rows of a seed and one or two times three figures
+    awk '{ seed[NR] = $1; n = NF - 1; for (i = 1; i <= n; i++) v[i, NR] = (i % 3 ? 100 : 1) * $(i + 1) }
+         function cell(x) { printf " %.1f |", x }
+         END {
+            print n > 3 ? "| | mAP | AP50 | minutes | pruned: mAP | pruned: AP50 | minutes |" : "| | mAP | AP50 | minutes |"
+            print n > 3 ? "|---|---|---|---|---|---|---|" : "|---|---|---|---|"
+            for (k = 1; k <= NR; k++) {
+                printf "| seed %s |", seed[k]
+                for (i = 1; i <= n; i++) cell(v[i, k])
+                print ""
             }
-            print ""
-        }
-     }' "$out/rows"
+            for (what = 0; what < 2; what++) {
+                printf "| %s |", what ? "spread" : "mean"
+                for (i = 1; i <= n; i++) {
+                    lo = hi = v[i, 1]; sum = 0
+                    for (k = 1; k <= NR; k++) { sum += v[i, k]; if (v[i, k] < lo) lo = v[i, k]; if (v[i, k] > hi) hi = v[i, k] }
+                    cell(what ? hi - lo : sum / NR)
+                }
+                print ""
+            }
+         }' "$1"
+}
+
+measure() { # WHAT FOLDER SPEC [VALUE...]
+    what=$1 set=$data/$2 spec=$3
+    shift 3
+    if [ ! -d "$set/train/images" ]; then
+        echo "bench-detect: $what skipped, there is no $set/train/images"
+        return
+    fi
+    for seed in ${SEEDS:-1 2 3}; do
+        "$what" "$@"
+        echo "$seed $row" >> "$out/$what.rows"
+        echo "$what: seed $seed is done: $row" >&2
+    done
+    printf '\n%s\n\n' "$what"
+    table "$out/$what.rows"
+}
+
+for what in ${SETS:-vehicles masks}; do
+    case $what in
+    vehicles) measure vehicles vehicles-openimages examples/detect/vehicles.txt "$@" ;;
+    masks) measure masks face-mask bench/detect-masks.txt "$@" ;;
+    *) echo "bench-detect: SETS are vehicles and masks, not '$what'" >&2; exit 2 ;;
+    esac
+done

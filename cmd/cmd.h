@@ -25,7 +25,7 @@ enum { CMD_OK = 0, CMD_FAILED = 1, CMD_USAGE = 2 }; /* exit codes */
     }
 #define CMD_OVERRIDES(T)                                                                           \
     CMD_WORDS(T, overrides, "FIELD=VALUE", TL_STR, .flags = TL_REPEATED,                           \
-              .help = "values of the spec that replace the file's, as in train_config.n_epochs=3")
+              .help = "values of the spec that replace the file's, with the way to the field: SECTION.FIELD=VALUE")
 #define CMD_NOEFFECT(flag, k)                                                                      \
     {                                                                                              \
         .name = #flag, .kind = k, .flags = TL_NOEFFECT                                             \

@@ -127,7 +127,8 @@ const cmd_def cmd_dataset_transform = {
     .name = "convert",
     .brief = "write the labels of a data set for detection in another form",
     .about = "Reads labels in any form and writes them, with the pictures, into a new folder. Boxes without width or height or "
-             "outside of the picture are left out, those that reach beyond it are clipped, and what was done is told. What a "
+             "outside of the picture are left out, those that reach beyond it are clipped, and what was done is told. Train, val and "
+             "test stay parts. What a "
              "form has no place for is lost: KITTI's third dimension in all others, blanks in class names in KITTI's, whether "
              "objects are hidden or difficult in YOLO's.",
     .example = "tlc dataset convert traffic -o traffic_yolo --to yolo\n"

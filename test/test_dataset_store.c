@@ -289,6 +289,35 @@ static void frames_of_a_video_stay_together(void **state)
     assert_non_null(strstr(tl_errmsg(), "1 group, too few for 3 parts"));
 }
 
+#define COCO(name, categories, annotations) "{\"images\": [{\"id\": 1, \"file_name\": \"" name "\", \"width\": 67, \"height\": 50}], " \
+    "\"categories\": [" categories "], \"annotations\": [" annotations "]}"
+#define CATEGORY(id, name) "{\"id\": " #id ", \"name\": \"" name "\"}"
+#define OBJECT(id) "{\"image_id\": 1, \"category_id\": " #id ", \"bbox\": [1, 2, 30, 40]}"
+
+/* COCO's own folders. Both parts have a picture 7, and the second neither all classes nor their order. */
+static void parts_stay_parts(void **state)
+{
+    place *p = *state;
+    put_image(p, "in/train/7.jpg", "large.jpg");
+    put_image(p, "in/val/7.jpg", "large.jpg");
+    put_text(p, "in/annotations/captions_train.json", "{\"annotations\": []}");
+    put_text(p, "in/annotations/instances_train.json", COCO("7.jpg", CATEGORY(4, "bus") "," CATEGORY(9, "car"), OBJECT(4) "," OBJECT(9)));
+    put_text(p, "in/annotations/instances_val.json", COCO("7.jpg", CATEGORY(9, "car"), OBJECT(9)));
+    tl_dataset_store_opts o = { .input = at(p, "in"), .output = at(p, "out"), .to = "yolo", .val = 0.5f };
+    tl_dataset_store_summary s;
+    said = NULL;
+    ok(tl_dataset_convert(p->a, &o, &(tl_listener){ .say = hear, .ctx = p }, &s));
+    assert_non_null(strstr(said, "train: coco labels: 1 pictures, 2 objects, 2 classes"));
+    assert_non_null(strstr(s.text, "2 pictures, 3 objects, 2 classes"));
+    tl_labels *l = load(p->a, (tl_label_conf){ .labels = at(p, "out/val"), .measure = true });
+    assert_int_equal(l->nobjects, 1);
+    assert_string_equal(class_name(l, l->object), "car");
+    assert_int_equal(l->object->label, 1); /* as in the other part */
+    assert_true(l->picture->found);
+    assert_int_equal(tl_dataset_split(p->a, &o, NULL, &s), TL_EARG);
+    assert_non_null(strstr(tl_errmsg(), "is in parts already"));
+}
+
 static void memory_may_run_out(void **state)
 {
     place *p = *state;
@@ -320,6 +349,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(lookalikes_are_a_group, set_up, tear_down),
         cmocka_unit_test_setup_teardown(parts_have_their_shares, set_up, tear_down),
         cmocka_unit_test_setup_teardown(frames_of_a_video_stay_together, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parts_stay_parts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(memory_may_run_out, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -185,12 +185,36 @@ static void classes_that_stay_keep_their_channels(void **state)
     for (int i = 0; i < 2 * in_c; i++) assert_float_equal(x->p[0].w[i], y->p[0].w[i], 1e-4);
 }
 
+/* The loss, by epoch, in training.csv. */
+static double loss_of(const char *results, int epoch)
+{
+    const char *row = text_of(tl_printf(a, "%s/training.csv", results));
+    for (int i = 0; i < epoch; i++) row = strchr(row, '\n') + 1;
+    return strtod(strchr(row, ',') + 1, NULL);
+}
+
+/* Other first weights: what blocks and outputs show is nothing like the teacher's to begin with. */
+static void it_learns_from_a_teacher(void **state)
+{
+    (void)state;
+    tl_train_summary s;
+    ear e = { .stop_after = -1 };
+    put_scenes("set", 8, 8);
+    ok(train(scene_spec((scene_conf){ .name = "set", .epochs = 2 }), "out", false, NULL, &e, &s));
+    const char *model = tl_printf(a, "teacher_model_file: \"%s\" freeze_bn: true", s.best_model);
+    ok(train(scene_spec((scene_conf){ .name = "set", .epochs = 8, .model = model }), "more", false, (const char *[]){ "random_seed=2", NULL }, &e, &s));
+    const double first = loss_of("more", 1), last = loss_of("more", 8);
+    if (!(first > 1 && last < 0.7 * first)) fail_msg("the loss went from %g to %g", first, last);
+}
+
 static void what_is_wrong_is_told(void **state)
 {
     (void)state;
     static const struct { const char *override, *says; } cases[] = {
         { "dataset_config.validation_data_source.label_directory_path=/nowhere", "/nowhere" },
         { "model_config.pretrained_model_file=/nowhere.onnx", "/nowhere.onnx" },
+        { "model_config.teacher_model_file=/nowhere.onnx", "/nowhere.onnx" },
+        { "model_config.teacher_model_file=models/mobilenet_v2_imagenet.onnx", "is not one of DetectNet_v2" },
         { "augmentation_config.preprocessing.output_image_width=100", "multiple of 16" },
         { "model_config.load_graph=true", "load_graph: needs pretrained_model_file" },
     };
@@ -212,7 +236,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_FOLDER(it_learns), IN_FOLDER(stopping_changes_nothing), IN_FOLDER(it_leaves_what_it_should), IN_FOLDER(costs_are_weighed_anew),
-        IN_FOLDER(patience_ends_a_training), IN_FOLDER(classes_that_stay_keep_their_channels), IN_FOLDER(what_is_wrong_is_told),
+        IN_FOLDER(patience_ends_a_training), IN_FOLDER(classes_that_stay_keep_their_channels), IN_FOLDER(it_learns_from_a_teacher), IN_FOLDER(what_is_wrong_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,7 @@ typedef struct {
     const tl_detect_spec *spec;
     const tl_backbone    *backbone;
     tl_dataset           *train, *val; /* val NULL: none */
-    tl_model             *model;
+    tl_model             *model, *teacher; /* teacher NULL: none */
     tl_recipe             recipe;
     tl_detect_goal        goal;
     bool                  amp;
@@ -102,6 +102,16 @@ static tl_status start_from(job *j)
     return tl_model_note(j->model, "started from %s", tl_path_base(m->pretrained_model_file));
 }
 
+static tl_status open_teacher(job *j)
+{
+    const char *path = conf(j)->teacher_model_file;
+    tl_cells cells;
+    if (!tl_spec_filled(path)) return TL_OK;
+    TL_TRY(tl_model_open(j->a, path, j->o->key, &j->teacher));
+    TL_TRY(tl_cells_of(j->teacher, &cells));
+    return tl_model_note(j->model, "learns from %s", tl_path_base(path));
+}
+
 static void freeze(job *j)
 {
     const tl_detect_model *m = conf(j);
@@ -178,7 +188,7 @@ static tl_trainer_conf training(const job *j)
     loader.cache_bytes = (size_t)t->cache_mb << 20;
     loader.max_bad = 0.1f;
     return (tl_trainer_conf){
-        .model = j->model, .train = j->train, .val = j->val, .loader = loader, .recipe = j->recipe, .epochs = t->num_epochs,
+        .model = j->model, .teacher = j->teacher, .train = j->train, .val = j->val, .loader = loader, .recipe = j->recipe, .epochs = t->num_epochs,
         .patience = patience(j), .validate_every = e->validation_period_during_training, .first_validation = e->first_validation_epoch,
         .save_every = t->checkpoint_interval, .detect = &j->goal, .resume = j->o->resume, .amp = j->amp, .seed = loader.seed,
         .max_memory = (size_t)j->o->max_memory << 20, .results = j->o->results_dir, .name = name_of(j), .key = j->o->key,
@@ -204,6 +214,7 @@ static tl_status run(job *j, tl_train_summary *out)
     if (!tl_dist_rank(j->dist) && !o->plan) TL_TRY(tl_train_check(j->a, o->results_dir, name_of(j), o->resume));
     TL_TRY(build(j));
     TL_TRY(start_from(j));
+    TL_TRY(open_teacher(j));
     TL_TRY(tl_detect_goal_of(j->a, j->spec, false, &j->goal));
     TL_TRY(tl_detect_set_open(j->a, j->spec, TL_SET_TRAINING, j->model, j->l, &j->train));
     TL_TRY(tl_detect_set_open(j->a, j->spec, TL_SET_VALIDATION, j->model, j->l, &j->val));

@@ -87,18 +87,7 @@ static tl_status load(run *r, const tl_model *m)
     TL_TRY(tl_loader_start(loader, 0, 0));
     TL_TRY(tl_loader_next(loader, &r->b));
     TL_CHECK(r->b, TL_EDATA, "none of the pictures with the most objects can be read");
-    for (int i = 0; i < r->b->n; i++) {
-        const tl_picture *p = &r->labels.picture[r->b->sample[i]];
-        tl_view v;
-        tl_seen seen;
-        tl_view_plain(&r->scenes.view, (tl_size){ p->w, p->h }, &v);
-        TL_TRY(tl_scene_objects(r->a, &r->scenes, r->b->sample[i], &v, &seen));
-        for (int k = 0; k < seen.n; k++) {
-            tl_truth *t = tl_add(r->a, &r->truth, tl_truth);
-            TL_NEW(t);
-            *t = (tl_truth){ .picture = i, .label = seen.label[k], .box = seen.box[k] };
-        }
-    }
+    for (int i = 0; i < r->b->n; i++) TL_TRY(tl_scene_truths(r->a, r->a, &r->scenes, r->b->sample[i], i, &r->truth));
     return TL_OK;
 }
 

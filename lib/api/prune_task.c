@@ -117,8 +117,8 @@ static tl_status open_model(tl_arena *a, const tl_prune_cmd_opts *o, tl_model **
 static tl_status prune_any(tl_arena *a, const tl_model *m, const tl_prune_cmd_opts *o, const tl_listener *l, tl_prune_summary *out)
 {
     const bool detects = m->head && m->head->stride16;
-    const char *again = detects ? "model_config.pretrained_model_file, and load_graph: true"
-                                : tl_printf(a, "train_config.pretrained_model_path and '%s' as teacher_model_path", o->model);
+    const char *again = tl_printf(a, detects ? "model_config.pretrained_model_file, load_graph: true, and '%s' as teacher_model_file"
+                                             : "train_config.pretrained_model_path and '%s' as teacher_model_path", o->model);
     TL_NEW(again);
     return prune(a, m, o, &(task){ detects ? m->head->name : "classification", again }, l, out);
 }

@@ -88,6 +88,9 @@ typedef struct {
 /* TL_EDATA, TL_EFORMAT: what cannot be read, with file and line. Memory follows the number of objects, not the size
  * of the files. */
 tl_status tl_labels_read(tl_arena *a, const tl_label_conf *conf, tl_labels **out);
+/* n sets, as of training and validation, as one: pictures and objects set by set, classes by name in the order in which they come. Of
+ * what was found while reading nothing is kept. What pictures are called is borrowed. */
+tl_status tl_labels_join(tl_arena *a, const tl_labels *const *set, int n, tl_labels **out);
 /* What became of names and boxes, for a person: the mapping, what was clipped and dropped, with examples. */
 tl_status tl_labels_text(tl_arena *a, const tl_labels *l, const char **text);
 

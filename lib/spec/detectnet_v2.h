@@ -62,7 +62,7 @@ typedef struct { uint64_t set; const char *input; } tl_cov_objective;
 typedef struct { uint64_t set; tl_bbox_objective *bbox; tl_cov_objective *cov; } tl_objective_set;
 typedef struct {
     uint64_t               set;
-    const char            *arch, *pretrained_model_file;
+    const char            *arch, *pretrained_model_file, *teacher_model_file; /* teacher: ours */
     bool                   freeze_pretrained_layers, allow_loaded_model_modification, load_graph;
     int                    num_layers;    /* 0 where the architecture comes in one size */
     bool                   whole_backbone; /* ours: layers beyond stride 16, enlarged, beside those of stride 16 */

@@ -151,6 +151,8 @@ static const tl_field model_rows[] = {
     BOOL(all_projections, 0, "a 1x1 convolution on every shortcut"),
     TL_FX(T, whole_backbone, TL_BOOL, 0, 0, 1, "all layers of backbones with a stride of 32; their last map is enlarged and "
           "put beside that of stride 16. Otherwise, as in the original, mobilenets end at stride 16", .flags = TL_EXTRA),
+    TL_FX(T, teacher_model_file, TL_STR, 0, 0, 0, "model to learn from besides the labels: the one that pretrained_model_file was "
+          "pruned from", .flags = TL_EXTRA),
     TL_F_END
 };
 MESSAGE(model, "ModelConfig", T, "The network.");

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static tl_status add_truths(tl_arena *a, tl_arena *tmp, const tl_scenes *s, int i, tl_list *to)
+tl_status tl_scene_truths(tl_arena *a, tl_arena *tmp, const tl_scenes *s, int i, int picture, tl_list *to)
 {
     const tl_picture *p = &s->labels->picture[i];
     tl_view v;
@@ -17,7 +17,7 @@ static tl_status add_truths(tl_arena *a, tl_arena *tmp, const tl_scenes *s, int 
     for (int k = 0; k < seen.n; k++) {
         tl_truth *t = tl_add(a, to, tl_truth);
         TL_NEW(t);
-        *t = (tl_truth){ .picture = i, .label = seen.label[k], .box = seen.box[k], .area = tl_box_area(seen.box[k], TL_EDGES) };
+        *t = (tl_truth){ .picture = picture, .label = seen.label[k], .box = seen.box[k], .area = tl_box_area(seen.box[k], TL_EDGES) };
     }
     return TL_OK;
 }
@@ -36,7 +36,7 @@ static tl_status judge(tl_arena *a, tl_arena *tmp, const tl_detect_pass *p, int 
         TL_NEW(d);
         *d = ((const tl_detection *)found.at)[k];
     }
-    TL_TRY(add_truths(a, tmp, s, sample, &out->truth));
+    TL_TRY(tl_scene_truths(a, tmp, s, sample, sample, &out->truth));
     return p->each ? p->each(p->ctx, sample, found.at, found.n) : TL_OK;
 }
 

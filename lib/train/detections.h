@@ -28,6 +28,9 @@ typedef struct {
 } tl_detect_sums;
 /* Lists live in a. */
 tl_status tl_detect_run(tl_arena *a, const tl_detect_pass *p, tl_detect_sums *out);
+/* The objects of picture i, seen without random changes, added to the tl_truth list under the number `picture`; the list lives in a, tmp
+ * is for what is soon forgotten. */
+tl_status tl_scene_truths(tl_arena *a, tl_arena *tmp, const tl_scenes *s, int i, int picture, tl_list *to);
 
 /* ---- Training ---- */
 typedef struct tl_detect_goal {

@@ -3,7 +3,7 @@
  * A pruned network is trained again on few pictures, and a label says little about a picture: one of five words. What
  * the whole network makes of the same picture says much more: at the end of each block a map of some ten thousand
  * numbers. So the loss gets a term per block, the squared distance between the two networks' maps (Romero et al. 2015,
- * "FitNets"), and one for the scores. A pruned network's maps have fewer channels; tl_node.kept says which of the
+ * "FitNets"), and one for each output. A pruned network's maps have fewer channels; tl_node.kept says which of the
  * teacher's they are. */
 #include "trainer.h"
 #include <string.h>
@@ -25,11 +25,18 @@ static bool same_classes(const tl_model *m, const tl_model *n)
     return m->classes.n == n->classes.n;
 }
 
-/* The nodes whose values are compared: the last one of each block, and the scores when both mean the same. */
+static bool is_output(const tl_model *m, int i)
+{
+    for (int k = 0; k < m->g->more.n; k++)
+        if (i == m->g->more.at[k].i) return true;
+    return i == m->raw.i;
+}
+
+/* The nodes whose values are compared: the last one of each block, and the outputs when both mean the same. */
 static bool compared(const tl_model *m, const tl_model *teacher, int i)
 {
     const tl_node *d = m->g->node;
-    if (i == m->raw.i) return same_classes(m, teacher);
+    if (is_output(m, i)) return same_classes(m, teacher);
     if (d[i].block < 0) return false;
     for (int j = i + 1; j < m->g->n; j++)
         if (d[j].block == d[i].block) return false;

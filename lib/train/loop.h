@@ -23,7 +23,7 @@ typedef struct tl_loop {
     const tl_trainer_conf *c;
     const struct tl_task  *task;
     tl_arena       *a;
-    tl_val          loss;
+    tl_val          loss, label_loss; /* label_loss: without a teacher's terms */
     tl_vals         target;
     tl_distill     *distill;     /* NULL: no teacher */
     tl_trunk        trunk;

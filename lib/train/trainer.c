@@ -18,7 +18,6 @@
 #include <string.h>
 #include <time.h>
 
-
 /* ---- Setting up ---- */
 
 static int pictures(const tl_loop *t) { return t->c->loader.batch * tl_dist_size(t->c->dist); } /* in a batch */
@@ -95,7 +94,7 @@ static tl_status make_loaders(tl_loop *t)
 static tl_status make_trunk(tl_loop *t)
 {
     tl_model *m = t->c->model;
-    t->loss = tl_model_loss(m, &t->target);
+    t->loss = t->label_loss = tl_model_loss(m, &t->target);
     if (t->c->teacher) TL_TRY(tl_distill_new(t->a, t->c->teacher, m, t->c->loader.batch, &t->loss, &t->distill));
     TL_TRY(tl_graph_init(m->g, t->c->seed)); /* parameters of the loss */
     return tl_trunk_new(t->a, m, t->c->loader.batch, t->distill, &t->trunk);
@@ -243,10 +242,9 @@ static tl_status train_epoch(tl_loop *t, double *rate)
 /* Figures into all the records. v NULL: names alone, to begin with. */
 static tl_status record(tl_loop *t, const tl_validation *v, double rate)
 {
-    tl_figure *f = tl_new(t->a, tl_figure, TL_FIGURES);
-    tl_pair *kpi = tl_new(t->a, tl_pair, TL_FIGURES);
+    tl_figure f[TL_FIGURES];
+    tl_pair kpi[TL_FIGURES];
     int results = 0, epoch = t->s.epoch, nkpi = 0;
-    TL_NEW(f && kpi ? f : NULL);
     const int n = t->task->figures(t, v, rate, f, &results);
     if (!v) return tl_traincsv_begin(t->csv, f, n, epoch);
     const double wall = (double)time(NULL);

@@ -13,7 +13,7 @@ typedef struct { tl_arena *a, *one; const tl_labels *l; const tl_store_conf *c; 
 
 /* ---- Names ---- */
 
-/* Two pictures of one name would become one. The same picture twice, as in records that are repeated, is one. */
+/* Two pictures of one name in one part would become one. The same picture twice, as in records that are repeated, is one. */
 static tl_status check_names(job *j)
 {
     tl_keys stems = { .a = j->a };
@@ -22,8 +22,8 @@ static tl_status check_names(job *j)
     TL_NEW(j->name = tl_new(j->a, const char *, j->l->npictures + 1));
     for (int i = 0; i < j->l->npictures; i++) {
         const tl_picture *p = j->l->picture + i;
-        const char *base = j->name[i] = tl_path_base(p->path), *dot = tl_image_name(base) ? strrchr(base, '.') : NULL,
-                   *stem = dot ? tl_strndup(j->a, base, (size_t)(dot - base)) : base;
+        const char *base = j->name[i] = tl_path_base(p->path), *dot = tl_image_name(base) ? strrchr(base, '.') : NULL;
+        const char *stem = tl_printf(j->a, "%d/%.*s", j->c->part ? j->c->part[i] : 0, dot ? (int)(dot - base) : (int)strlen(base), base);
         TL_NEW(stem);
         TL_CHECK(p->found || j->c->how == TL_LABELS_ONLY, TL_EDATA,
                  "the picture '%s', of which '%s' speaks, is not there", p->path, p->labels);

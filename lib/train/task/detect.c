@@ -16,8 +16,8 @@ typedef struct {
 } own;
 
 static int costs_of(const tl_loop *t) { return 2 * t->c->detect->classes; }
-static tl_val costs(const tl_loop *t) { return (tl_val){ t->c->model->g->node[t->loss.i].x[0] }; }
-static tl_vals keep(const tl_loop *t) { return (tl_vals){ 2, { costs(t), t->loss } }; }
+static tl_val costs(const tl_loop *t) { return (tl_val){ t->c->model->g->node[t->label_loss.i].x[0] }; }
+static tl_vals keep(const tl_loop *t) { return (tl_vals){ 2, { costs(t), t->label_loss } }; }
 
 /* ---- Weights of the costs ---- */
 
@@ -25,7 +25,7 @@ static void set_weights(const tl_loop *t)
 {
     const tl_detect_goal *q = t->c->detect;
     const own *o = t->own;
-    float *to = t->c->model->g->node[t->loss.i].p[0].w;
+    float *to = t->c->model->g->node[t->label_loss.i].p[0].w;
     for (int i = 0; i < costs_of(t); i++) to[i] = q->class_weight[i % q->classes] * o->w[i];
 }
 
@@ -157,7 +157,7 @@ static tl_status measure(tl_loop *t, tl_arena *a, tl_validation *v)
     double cost[2], *all = tl_new(a, double, 2 * tl_dist_size(t->c->dist));
     TL_NEW(all);
     TL_TRY(tl_detect_run(a, &(tl_detect_pass){ .plan = t->eval, .trunk = &t->trunk, .model = t->c->model, .d = t->c->val, .load = t->load_val,
-        .clustering = q->clustering, .target = t->target, .loss = t->loss }, &s));
+        .clustering = q->clustering, .target = t->target, .loss = t->label_loss }, &s));
     TL_TRY(share_list(a, t->c->dist, &s.truth, sizeof(tl_truth), pack_truth));
     TL_TRY(share_list(a, t->c->dist, &s.found, sizeof(tl_detection), pack_found));
     cost[0] = s.cost;
