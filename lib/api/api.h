@@ -34,8 +34,10 @@ tl_status tl_activation_for(const tl_activation_config *c, tl_activation *out);
 void      tl_freeze_block(tl_model *m, int block, bool stats);
 /* Whether batch norms keep their running statistics. */
 void      tl_freeze_stats(tl_model *m, bool keep);
-/* Become one of so many processes of a job; those but the first are not heard while all goes well. *dist NULL: this one is alone. */
-tl_status tl_join(tl_arena *a, int processes, tl_listener *l, tl_dist **dist);
+/* Run a training as one of the processes of a job, when there are more than one; those but the first are not heard while all goes
+ * well. dist NULL: this one is alone. */
+typedef tl_status tl_train_run(tl_arena *a, const tl_train_opts *o, const tl_listener *l, tl_dist *dist, tl_train_summary *out);
+tl_status tl_train_together(tl_arena *a, const tl_train_opts *o, const tl_listener *l, tl_train_run *run, tl_train_summary *out);
 /* What the training would be, without any: nothing is written. */
 tl_status tl_tell_plan(tl_arena *a, const tl_trainer_conf *c);
 /* Add a line to FOLDER/status.json, made when absent: the task succeeded. */

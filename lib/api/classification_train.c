@@ -220,7 +220,7 @@ static tl_status plan(job *j)
     return tl_tell_plan(j->a, &c);
 }
 
-static tl_status run(job *j, tl_train_summary *out)
+static tl_status prepare_and_train(job *j, tl_train_summary *out)
 {
     const tl_train_opts *o = j->o;
     TL_TRY(tl_spec_open(j->a, o->experiment_spec, &o->overrides, TL_NEEDS_MODEL | TL_NEEDS_TRAIN, j->l, &j->spec));
@@ -239,13 +239,13 @@ static tl_status run(job *j, tl_train_summary *out)
     return train(j, out);
 }
 
+static tl_status run(tl_arena *a, const tl_train_opts *o, const tl_listener *l, tl_dist *dist, tl_train_summary *out)
+{
+    job j = { .a = a, .o = o, .l = l, .dist = dist };
+    return prepare_and_train(&j, out);
+}
+
 tl_status tl_classification_train(tl_arena *a, const tl_train_opts *o, const tl_listener *l, tl_train_summary *out)
 {
-    tl_listener *listener = tl_new(a, tl_listener, 1);
-    TL_NEW(listener);
-    if (l) *listener = *l;
-    job j = { .a = a, .o = o, .l = listener };
-    TL_CHECK(o->experiment_spec && o->results_dir, TL_EARG, "training needs a spec and a results folder");
-    TL_TRY(tl_join(a, o->num_processes, listener, &j.dist));
-    return tl_dist_end(j.dist, run(&j, out));
+    return tl_train_together(a, o, l, run, out);
 }

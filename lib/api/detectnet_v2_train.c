@@ -205,7 +205,7 @@ static tl_status train(job *j, tl_train_summary *out)
     return TL_OK;
 }
 
-static tl_status run(job *j, tl_train_summary *out)
+static tl_status prepare_and_train(job *j, tl_train_summary *out)
 {
     const tl_train_opts *o = j->o;
     TL_TRY(tl_detect_open(j->a, o->experiment_spec, &o->overrides, j->l, &j->spec));
@@ -228,13 +228,13 @@ static tl_status run(job *j, tl_train_summary *out)
     return train(j, out);
 }
 
+static tl_status run(tl_arena *a, const tl_train_opts *o, const tl_listener *l, tl_dist *dist, tl_train_summary *out)
+{
+    job j = { .a = a, .o = o, .l = l, .dist = dist };
+    return prepare_and_train(&j, out);
+}
+
 tl_status tl_detectnet_v2_train(tl_arena *a, const tl_train_opts *o, const tl_listener *l, tl_train_summary *out)
 {
-    tl_listener *listener = tl_new(a, tl_listener, 1);
-    TL_NEW(listener);
-    if (l) *listener = *l;
-    job j = { .a = a, .o = o, .l = listener };
-    TL_CHECK(o->experiment_spec && o->results_dir, TL_EARG, "training needs a spec and a results folder");
-    TL_TRY(tl_join(a, o->num_processes, listener, &j.dist));
-    return tl_dist_end(j.dist, run(&j, out));
+    return tl_train_together(a, o, l, run, out);
 }

@@ -154,7 +154,8 @@ void tl_freeze_stats(tl_model *m, bool keep)
         if (m->g->node[i].op->is_scale) m->g->node[i].fixed_stats = keep;
 }
 
-tl_status tl_join(tl_arena *a, int processes, tl_listener *l, tl_dist **dist)
+/* Become one of so many processes of a job. *dist NULL: this one is alone. */
+static tl_status join(tl_arena *a, int processes, tl_listener *l, tl_dist **dist)
 {
     const tl_job here = tl_job_here();
     if (processes <= 1) return TL_OK;
@@ -163,6 +164,17 @@ tl_status tl_join(tl_arena *a, int processes, tl_listener *l, tl_dist **dist)
     TL_TRY(tl_dist_join(a, &here, l, dist));
     tl_say(l, "%d processes train together, %d on this machine\n", here.size, here.local);
     return TL_OK;
+}
+
+tl_status tl_train_together(tl_arena *a, const tl_train_opts *o, const tl_listener *l, tl_train_run *run, tl_train_summary *out)
+{
+    tl_listener *listener = tl_new(a, tl_listener, 1);
+    tl_dist *dist = NULL;
+    TL_NEW(listener);
+    if (l) *listener = *l;
+    TL_CHECK(o->experiment_spec && o->results_dir, TL_EARG, "training needs a spec and a results folder");
+    TL_TRY(join(a, o->num_processes, listener, &dist));
+    return tl_dist_end(dist, run(a, o, listener, dist, out));
 }
 
 tl_status tl_tell_plan(tl_arena *a, const tl_trainer_conf *c)
