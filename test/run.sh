@@ -14,6 +14,7 @@ export LSAN_OPTIONS="suppressions=$suppressions:print_suppressions=0"
 passed=0 failed=0 skipped=0
 
 for program; do
+    from=$(date +%s)
     CMOCKA_MESSAGE_OUTPUT=TAP timeout 900 "$program" > "$log" 2>&1
     code=$?
     # Older versions of cmocka write "not ok 3 # SKIP name", newer ones "ok 3 # SKIP name".
@@ -24,7 +25,7 @@ for program; do
     if [ $((p + f + s)) -eq 0 ]; then f=1 why="  (it ran no test)"; fi
     [ "$f" -eq 0 ] || cat "$log"
     if [ "$s" -gt 0 ]; then grep -i '^skipped' "$log" | sort -u; fi
-    printf '%-24s %s passed, %s failed, %s skipped%s\n' "$(basename "$program")" "$p" "$f" "$s" "$why"
+    printf '%-28s %3s passed, %s failed, %s skipped, %3s s%s\n' "$(basename "$program")" "$p" "$f" "$s" $(($(date +%s) - from)) "$why"
     passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 done
 

@@ -115,7 +115,7 @@ static int as_rank(void)
         EACH_CHECK(v[s][sizes[s]] == 77);
     }
     double mine[2] = { job.rank, 10.0 * job.rank }, all[6];
-    EACH_CHECK(!tl_dist_gather(d, mine, 2, all) && all[1] == 0 && all[2] == 1 && all[4] == 2 && all[5] == 20);
+    EACH_CHECK(!tl_dist_gather(d, mine, sizeof mine, all) && all[1] == 0 && all[2] == 1 && all[4] == 2 && all[5] == 20);
     char word[] = "012345";
     if (job.rank == 0) memcpy(word, "spoken", 6);
     EACH_CHECK(!tl_dist_broadcast(d, word, sizeof word) && !strcmp(word, "spoken"));

@@ -314,11 +314,12 @@ tl_status tl_dist_mean(tl_dist *d, float *v, size_t n)
     return tl_dist_finish(d);
 }
 
-tl_status tl_dist_gather(tl_dist *d, const double *mine, int n, double *all)
+tl_status tl_dist_gather(tl_dist *d, const void *mine, size_t bytes, void *all)
 {
-    memcpy(all + (size_t)tl_dist_rank(d) * (size_t)n, mine, (size_t)n * sizeof *mine);
+    if (!bytes) return TL_OK;
+    memcpy((char *)all + (size_t)tl_dist_rank(d) * bytes, mine, bytes);
     if (!d) return TL_OK;
-    TL_TRY(queue(d, (work){ COLLECT, all, (size_t)n * sizeof *mine }));
+    TL_TRY(queue(d, (work){ COLLECT, all, bytes }));
     return tl_dist_finish(d);
 }
 

@@ -30,7 +30,7 @@ int tl_dist_size(const tl_dist *d);
 tl_status tl_dist_mean_start(tl_dist *d, float *v, size_t n);
 tl_status tl_dist_finish(tl_dist *d);                   /* everything begun is done */
 tl_status tl_dist_mean(tl_dist *d, float *v, size_t n); /* both */
-/* all: size x n numbers, those of each process in order of ranks. */
-tl_status tl_dist_gather(tl_dist *d, const double *mine, int n, double *all);
+/* all: size x bytes, those of each process in order of ranks. */
+tl_status tl_dist_gather(tl_dist *d, const void *mine, size_t bytes, void *all);
 tl_status tl_dist_broadcast(tl_dist *d, void *v, size_t bytes); /* from process 0 */
 #endif

@@ -132,7 +132,7 @@ static tl_status exchange_row(const exchange *e, tl_rows *rows, size_t first, in
     const int rank = tl_dist_rank(e->dist), size = tl_dist_size(e->dist), own = i + rank * e->batch;
     e->mine[0] = own < n && tl_rows_has(rows, first + (size_t)own);
     if (e->mine[0] > 0) TL_TRY(tl_rows_get(rows, first + (size_t)own, (float *)(void *)(e->mine + 1)));
-    TL_TRY(tl_dist_gather(e->dist, e->mine, e->n, e->all));
+    TL_TRY(tl_dist_gather(e->dist, e->mine, (size_t)e->n * sizeof *e->mine, e->all));
     for (int k = 0; k < size; k++) {
         const double *from = e->all + (size_t)k * (size_t)e->n;
         const size_t row = first + (size_t)i + (size_t)(k * e->batch);
@@ -155,7 +155,7 @@ static tl_status agree(tl_arena *a, tl_dist *d, bool stop, int *computed)
     const double mine[] = { stop, *computed };
     double *all = tl_new(a, double, 2 * tl_dist_size(d));
     TL_NEW(all);
-    TL_TRY(tl_dist_gather(d, mine, 2, all));
+    TL_TRY(tl_dist_gather(d, mine, sizeof mine, all));
     *computed = 0;
     for (int k = 0; k < tl_dist_size(d); k++) {
         stop |= all[2 * k] > 0;

@@ -50,13 +50,12 @@ tl_status tl_together_begin(tl_together *t)
 
 tl_status tl_together_finish(tl_together *t, const tl_tally *mine, tl_tally *sum)
 {
-    enum { N = sizeof *mine / sizeof(double) };
-    TL_TRY(tl_dist_gather(t->dist, (const double *)mine, N, t->all));
+    TL_TRY(tl_dist_gather(t->dist, mine, sizeof *mine, t->all));
     TL_TRY(tl_dist_finish(t->dist));
     if (t->dist) copy_stats(t, true);
     *sum = (tl_tally){ 0 };
     for (int k = 0; k < tl_dist_size(t->dist); k++) {
-        const tl_tally *one = (const tl_tally *)t->all + k;
+        const tl_tally *one = t->all + k;
         sum->loss += one->loss;
         sum->hits += one->hits;
         sum->seen += one->seen;
@@ -101,7 +100,7 @@ tl_status tl_same_weights(tl_arena *a, tl_dist *d, const tl_graph *g, bool *same
     if (!d) return TL_OK;
     double mine = checksum(g), *all = tl_new(a, double, tl_dist_size(d));
     TL_NEW(all);
-    TL_TRY(tl_dist_gather(d, &mine, 1, all));
+    TL_TRY(tl_dist_gather(d, &mine, sizeof mine, all));
     for (int k = 0; k < tl_dist_size(d); k++) *same &= all[k] == all[0];
     return TL_OK;
 }
@@ -109,7 +108,7 @@ tl_status tl_same_weights(tl_arena *a, tl_dist *d, const tl_graph *g, bool *same
 /* Sums of n numbers in the order of processes, into v. */
 static tl_status add_up(tl_dist *d, double *v, int n, double *all)
 {
-    TL_TRY(tl_dist_gather(d, v, n, all));
+    TL_TRY(tl_dist_gather(d, v, (size_t)n * sizeof *v, all));
     for (int i = 0; i < n; i++) {
         v[i] = 0;
         for (int k = 0; k < tl_dist_size(d); k++) v[i] += all[(size_t)k * (size_t)n + (size_t)i];

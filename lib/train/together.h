@@ -23,7 +23,7 @@ typedef struct {
     size_t begun; /* numbers of plan->grads whose mean is under way */
     float *stats; /* running statistics that training moves, one after another */
     size_t nstats;
-    double *all; /* tallies, by process */
+    tl_tally *all; /* by process */
 } tl_together;
 
 /* Follow the plan's backward pass. */

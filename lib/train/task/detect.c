@@ -88,7 +88,7 @@ static tl_status gather(tl_loop *t, bool epoch_done)
     own *o = t->own;
     double *all = tl_new(t->a, double, n * size);
     TL_NEW(all);
-    TL_TRY(tl_dist_gather(t->c->dist, o->sum, n, all));
+    TL_TRY(tl_dist_gather(t->c->dist, o->sum, (size_t)n * sizeof *all, all));
     for (int i = 0; i < n; i++) {
         o->sum[i] = 0;
         for (int r = 0; r < size; r++) o->sum[i] += all[r * n + i];
@@ -102,51 +102,23 @@ static tl_status gather(tl_loop *t, bool epoch_done)
 
 /* ---- Validation ---- */
 
-/* The lists of all processes, in their order. Each number travels as a double. */
-static tl_status share_list(tl_arena *a, tl_dist *d, tl_list *list, size_t one, void (*pack)(const void *from, double *to, bool back))
+/* The lists of all processes, in their order; one: bytes of an item. */
+static tl_status share_list(tl_arena *a, tl_dist *d, tl_list *list, size_t one)
 {
-    enum { WIDE = 8 };
     const int size = tl_dist_size(d);
-    double mine = list->n, *n = tl_new(a, double, size);
-    int most = 0, total = 0;
+    int *n = tl_new(a, int, size), most = 0, total = 0;
     if (!d) return TL_OK;
     TL_NEW(n);
-    TL_TRY(tl_dist_gather(d, &mine, 1, n));
-    for (int r = 0; r < size; r++) most = n[r] > most ? (int)n[r] : most, total += (int)n[r];
-    double *out = tl_new(a, double, most * WIDE + 1), *all = tl_new(a, double, (most * WIDE + 1) * size);
-    char *to = tl_alloc(a, one * (size_t)total + 1);
-    TL_NEW(out && all && to ? out : NULL);
-    for (int i = 0; i < list->n; i++) pack((const char *)list->at + (size_t)i * one, out + i * WIDE, false);
-    TL_TRY(tl_dist_gather(d, out, most * WIDE + 1, all));
+    TL_TRY(tl_dist_gather(d, &list->n, sizeof *n, n));
+    for (int r = 0; r < size; r++) most = n[r] > most ? n[r] : most, total += n[r];
+    const size_t wide = one * (size_t)most;
+    char *mine = tl_alloc(a, wide + 1), *all = tl_alloc(a, wide * (size_t)size + 1), *to = tl_alloc(a, one * (size_t)total + 1);
+    TL_NEW(mine && all && to ? mine : NULL);
+    if (list->n) memcpy(mine, list->at, one * (size_t)list->n);
+    TL_TRY(tl_dist_gather(d, mine, wide, all));
     *list = (tl_list){ total, to };
-    for (int r = 0; r < size; r++)
-        for (int i = 0; i < (int)n[r]; i++, to += one) pack(to, all + r * (most * WIDE + 1) + i * WIDE, true);
+    for (int r = 0; r < size; to += one * (size_t)n[r], r++) memcpy(to, all + (size_t)r * wide, one * (size_t)n[r]);
     return TL_OK;
-}
-
-static void pack_box(tl_box *b, double *to, bool back)
-{
-    float *side[] = { &b->x1, &b->y1, &b->x2, &b->y2 };
-    for (int i = 0; i < 4; i++) {
-        if (back) *side[i] = (float)to[i];
-        else to[i] = (double)*side[i];
-    }
-}
-
-static void pack_truth(const void *at, double *to, bool back)
-{
-    tl_truth *t = (tl_truth *)at;
-    pack_box(&t->box, to, back);
-    if (back) *t = (tl_truth){ .picture = (int)to[4], .label = (int)to[5], .box = t->box, .area = to[6] };
-    else to[4] = t->picture, to[5] = t->label, to[6] = t->area;
-}
-
-static void pack_found(const void *at, double *to, bool back)
-{
-    tl_detection *d = (tl_detection *)at;
-    pack_box(&d->box, to, back);
-    if (back) *d = (tl_detection){ (int)to[4], (int)to[5], d->box, (float)to[6], (float)to[7] };
-    else to[4] = d->picture, to[5] = d->label, to[6] = (double)d->score, to[7] = (double)d->coverage;
 }
 
 static tl_status measure(tl_loop *t, tl_arena *a, tl_validation *v)
@@ -158,11 +130,11 @@ static tl_status measure(tl_loop *t, tl_arena *a, tl_validation *v)
     TL_NEW(all);
     TL_TRY(tl_detect_run(a, &(tl_detect_pass){ .plan = t->eval, .trunk = &t->trunk, .model = t->c->model, .d = t->c->val, .load = t->load_val,
         .clustering = q->clustering, .target = t->target, .loss = t->label_loss }, &s));
-    TL_TRY(share_list(a, t->c->dist, &s.truth, sizeof(tl_truth), pack_truth));
-    TL_TRY(share_list(a, t->c->dist, &s.found, sizeof(tl_detection), pack_found));
+    TL_TRY(share_list(a, t->c->dist, &s.truth, sizeof(tl_truth)));
+    TL_TRY(share_list(a, t->c->dist, &s.found, sizeof(tl_detection)));
     cost[0] = s.cost;
     cost[1] = s.pictures;
-    TL_TRY(tl_dist_gather(t->c->dist, cost, 2, all));
+    TL_TRY(tl_dist_gather(t->c->dist, cost, sizeof cost, all));
     for (int r = 1; r < tl_dist_size(t->c->dist); r++) all[0] += all[2 * r], all[1] += all[2 * r + 1];
     TL_CHECK(all[1] > 0, TL_EDATA, "no validation picture could be read");
     v->loss = all[0] / all[1];
