@@ -352,6 +352,42 @@ static void importance_is_deviation_times_weights(void **state)
     tl_arena_free(f.a);
 }
 
+static void halves(tl_graph *g)
+{
+    tl_val x = OP(g, "image", input, NO_INPUT, 3, SIDE, SIDE);
+    x = OP(g, "a_relu", relu, IN(OP(g, "a", conv2d, IN(x), .out = 16, .k = 1)), 0);
+    x = OP(g, "b_relu", relu, IN(OP(g, "b", conv2d, IN(x), .out = 16, .k = 1, .stride = 2)), 0);
+    OP(g, "c", conv2d, IN(x), .out = 4, .k = 1);
+}
+
+/* Of two layers whose channels matter alike, that on the larger map is cut more: what is left is as in a knapsack filled by worth over
+ * price, made here by hand. */
+static void what_costs_more_goes_first(void **state)
+{
+    (void)state;
+    enum { C = 16, HW = SIDE * SIDE, QUARTER = HW / 4 };
+    const double all = 3 * C * HW + C * C * QUARTER + C * 4 * QUARTER, want = 0.5;
+    const double price[2] = { (3 * HW + C * QUARTER) / all, (C * QUARTER + 4 * QUARTER) / all };
+    fixture f = make(halves);
+    const float **v = tl_new(f.a, const float *, f.g->n);
+    float *worth = tl_new(f.a, float, C);
+    double squares = 0;
+    int left[2] = { 0, 0 };
+    for (int k = 0; k < C; k++) worth[k] = (float)sqrt(1 + 2 * k), squares += 1 + 2 * k;
+    const int node[2] = { tl_graph_find(f.g, "a_relu"), tl_graph_find(f.g, "b_relu") };
+    v[node[0]] = v[node[1]] = worth;
+    ok(tl_prune(f.g, f.a, &(tl_prune_opts){ .macs = want, .granularity = 1, .min = 1, .importance = v }, &f.s, &f.r));
+    for (int j = 0; j < 2; j++)
+        for (int k = 0; k < C; k++) left[j] += (1 + 2 * k) / squares / price[j] > (double)f.r.threshold;
+    for (int j = 0; j < 2; j++) assert_int_equal(f.r.kept[node[j]].n, left[j]);
+    assert_true(left[0] < left[1] && tl_graph_macs(f.s) <= want * tl_graph_macs(f.g));
+    /* The best of those that are gone would be too much. */
+    const double next[2] = { (1 + 2 * (C - left[0] - 1)) / price[0], (1 + 2 * (C - left[1] - 1)) / price[1] };
+    left[next[1] > next[0]]++;
+    assert_true(3 * left[0] * HW + left[0] * left[1] * QUARTER + left[1] * 4 * QUARTER > want * all);
+    tl_arena_free(f.a);
+}
+
 static void the_most_important_stay(void **state)
 {
     (void)state;
@@ -433,6 +469,7 @@ int main(void)
         cmocka_unit_test(one_picture_sets_the_bias),
         cmocka_unit_test(the_change_is_the_least_squares_one),
         cmocka_unit_test(importance_is_deviation_times_weights),
+        cmocka_unit_test(what_costs_more_goes_first),
         cmocka_unit_test(the_most_important_stay),
         cmocka_unit_test(wrong_use_is_refused),
         cmocka_unit_test(no_memory_is_an_error_everywhere),

@@ -71,7 +71,7 @@ static void the_loss_is_the_sum_of_distances(void **state)
         shown[i].i = tl_graph_find(teacher->g, compared[i]);
     }
     loss = OP(m->g, "nothing", mse, IN(seen[0], seen[0]), 0);
-    ok(tl_distill_new(a, teacher, m, BATCH, &loss, &d));
+    ok(tl_distill_new(a, teacher, m, BATCH, 0.5f, &loss, &d));
     assert_int_equal(m->g->n, before + 1 + 3 * TL_LEN(compared));
     ok(tl_plan_new(m->g, a, &(tl_plan_conf){ .batch = BATCH, .train = true, .loss = loss, .keep = seen, .nkeep = TL_LEN(seen) }, &p));
     ok(tl_plan_new(teacher->g, a, &(tl_plan_conf){ .batch = BATCH, .keep = shown, .nkeep = TL_LEN(shown) }, &q));
@@ -96,7 +96,7 @@ static void the_loss_is_the_sum_of_distances(void **state)
         }
         sum += apart / size;
     }
-    assert_true(sum > 0.01 && fabs((double)tl_plan_value(p, loss).f[0] - sum) < 1e-4 * sum);
+    assert_true(sum > 0.01 && fabs(2 * (double)tl_plan_value(p, loss).f[0] - sum) < 1e-4 * sum);
 }
 
 /* The last column of training.csv. */
@@ -133,13 +133,13 @@ static void strangers_cannot_teach(void **state)
     tl_distill *d;
     tl_val loss = m->raw;
     for (int i = 1; i < other->g->n; i++) other->g->node[i].name = tl_printf(a, "other%d", i);
-    refused(tl_distill_new(a, other, m, 2, &loss, &d), TL_ESPEC, "same architecture");
+    refused(tl_distill_new(a, other, m, 2, 1, &loss, &d), TL_ESPEC, "same architecture");
     other = tiny_model(0, 1);
     other->g->node[other->image.i].s.w = 48;
-    refused(tl_distill_new(a, other, m, 2, &loss, &d), TL_ESPEC, "another size");
+    refused(tl_distill_new(a, other, m, 2, 1, &loss, &d), TL_ESPEC, "another size");
     other = tiny_model(0, 1);
     other->norm.mean[1] = 7;
-    refused(tl_distill_new(a, other, m, 2, &loss, &d), TL_ESPEC, "prepared in another way");
+    refused(tl_distill_new(a, other, m, 2, 1, &loss, &d), TL_ESPEC, "prepared in another way");
 }
 
 int main(void)

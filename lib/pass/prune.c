@@ -10,7 +10,11 @@
  * one over many. A set of tied channels stays or goes as a whole. Nodes that make channels of the same set form
  * a component, within which the sets compete; the two sides of a concat do not. Where a concat meets an add the
  * original gives up; here it is only a component whose nodes have unequal channels. What leaves the graph keeps
- * its shape, and so does all that is tied to it. */
+ * its shape, and so does all that is tied to it.
+ *
+ * Where it was seen on pictures how much channels matter, and there is a target, what a set is worth (its share of what the
+ * layer's channels do) is divided by its price (its share of the MACs): as in a knapsack, what is worth little and costs
+ * much goes first. A norm alone says nothing about other layers' norms. */
 #include "pass.h"
 #include <math.h>
 #include <stdlib.h>
@@ -31,6 +35,7 @@ typedef struct {
     int    *with;   /* union-find over nodes: components */
     bool   *whole;  /* node, component: must keep everything */
     merged *score;  /* per set */
+    double *price;  /* per set: the share of the target's MACs or parameters that go with it; NULL: no matter */
     bool   *keep;   /* per set */
     rank   *order;  /* the sets that can go: component by component, best first */
     int     sets;
@@ -144,7 +149,7 @@ static tl_status weigh(pruner *q, int i)
     double scale = top > 0 ? (q->o->l2 ? c / sqrt(squares) : 1 / top) : 0;
     for (int o = 0; o < c; o++) {
         merged *m = &q->score[find(q->up, q->base[i] + o)];
-        float v = (float)(s[o] * scale);
+        float v = (float)(q->price ? s[o] * s[o] / fmax(squares, 1e-300) : s[o] * scale);
         *m = (merged){ m->n + 1, m->n ? fmaxf(m->max, v) : v, m->n ? fminf(m->min, v) : v, m->sum + (double)v,
                        m->logs + log((double)v) };
     }
@@ -154,6 +159,7 @@ static tl_status weigh(pruner *q, int i)
 static float score_of(const pruner *q, int set)
 {
     const merged *m = &q->score[set];
+    if (q->price) return (float)(m->sum / fmax(q->price[set], 1e-300));
     switch (q->o->equalization) {
     case TL_EQ_UNION: return m->max;
     case TL_EQ_INTERSECTION: return m->min;
@@ -161,6 +167,34 @@ static float score_of(const pruner *q, int set)
     case TL_EQ_GEOMETRIC_MEAN: return (float)exp(m->logs / m->n);
     }
     return m->max;
+}
+
+/* ---- Prices ---- */
+
+/* Of the whole layer, in what the target counts. */
+static double cost_of(const pruner *q, const tl_node *d)
+{
+    double n = 0;
+    if (q->o->macs > 0) return d->op->macs ? d->op->macs(d->attr, q->g->node[d->x[0]].s, d->s) : 0;
+    for (int k = 0; k < TL_MAX_PARAM; k++) n += (double)tl_dims_count(d->p[k].dims);
+    return n;
+}
+
+/* What a layer costs falls with its outputs and with its inputs. A depthwise convolution has both in one set, and counts once. */
+static tl_status find_prices(pruner *q)
+{
+    double all = 0;
+    TL_NEW(q->price = tl_new(q->a, double, q->total));
+    for (int i = 0; i < q->g->n; i++) {
+        const tl_node *d = &q->g->node[i];
+        const int x = d->nx ? d->x[0] : i, in = q->g->node[x].s.c, flow = flow_of(q->g, d);
+        const double cost = cost_of(q, d);
+        all += cost;
+        for (int c = 0; c < d->s.c; c++) q->price[find(q->up, q->base[i] + c)] += cost / d->s.c;
+        for (int c = 0; flow == TL_FLOW_NEW && c < in; c++) q->price[find(q->up, q->base[x] + c)] += cost / in;
+    }
+    for (int i = 0; i < q->total; i++) q->price[i] /= all;
+    return TL_OK;
 }
 
 static int by_score(const void *a, const void *b)
@@ -263,8 +297,7 @@ static tl_status search(pruner *q, tl_kept *kept, float *threshold)
 {
     double want = q->o->macs > 0 ? q->o->macs : q->o->params, share = 1;
     float lo = 0, hi = 0;
-    for (int i = 0; i < q->total; i++) /* above the largest score only the minimum stays */
-        if (q->up[i] == i && q->score[i].n) hi = fmaxf(hi, q->score[i].max);
+    for (int i = 0; i < q->sets; i++) hi = fmaxf(hi, q->order[i].score); /* above it only the minimum stays */
     TL_TRY(share_left(q, hi, kept, &share));
     TL_CHECK(share <= want, TL_EARG,
              "the smallest that pruning can reach is %.3f of the %s, not %.3f (at least %d channels a layer stay)",
@@ -330,6 +363,7 @@ static tl_status explore(pruner *q)
     for (int i = 0; i < n; i++) TL_TRY(tie(q, i));
     for (int i = 0; i < n; i++) join(q, i);
     TL_TRY(exclude(q));
+    if (q->o->importance && (q->o->macs > 0 || q->o->params > 0)) TL_TRY(find_prices(q));
     for (int i = 0; i < n; i++) TL_TRY(weigh(q, i));
     return sort(q);
 }

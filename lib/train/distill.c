@@ -13,6 +13,7 @@ typedef struct { tl_val from, target; const int *channel; } pair; /* teacher's v
 struct tl_distill {
     const tl_model *teacher;
     tl_plan        *plan;
+    float           weight;
     pair           *pair;
     int             n;
 };
@@ -75,18 +76,19 @@ static tl_status add_terms(tl_arena *a, tl_distill *d, tl_model *m, tl_val *loss
         tl_shape s = g->node[i].s;
         p->from.i = j;
         p->target = OP(g, tl_name(g, "teacher/%s", g->node[i].name), input, NO_INPUT, .c = s.c, .h = s.h, .w = s.w);
-        tl_val term = OP(g, tl_name(g, "distance/%s", g->node[i].name), mse, IN((tl_val){ i }, p->target), 0);
+        tl_val term = OP(g, tl_name(g, "distance/%s", g->node[i].name), mse, IN((tl_val){ i }, p->target), .weight = d->weight);
         *loss = OP(g, tl_name(g, "loss/%s", g->node[i].name), add, IN(*loss, term), 0);
         d->n++;
     }
     return g->status;
 }
 
-tl_status tl_distill_new(tl_arena *a, const tl_model *teacher, tl_model *m, int batch, tl_val *loss, tl_distill **out)
+tl_status tl_distill_new(tl_arena *a, const tl_model *teacher, tl_model *m, int batch, float weight, tl_val *loss, tl_distill **out)
 {
     tl_distill *d = tl_new(a, tl_distill, 1);
     TL_NEW(d);
     d->teacher = teacher;
+    d->weight = weight;
     TL_CHECK(tl_same(teacher->g->node[teacher->image.i].s, m->g->node[m->image.i].s), TL_ESPEC,
              "the teacher takes pictures of another size than the network that learns from it");
     TL_CHECK(!memcmp(&teacher->norm, &m->norm, sizeof m->norm), TL_ESPEC,

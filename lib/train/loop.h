@@ -57,6 +57,7 @@ tl_status tl_loop_save(tl_loop *t);
 typedef struct tl_task {
     const char *head;            /* name of the head whose models it trains */
     const char *success;         /* the last line of status.json */
+    float       teaching;        /* what each of a teacher's terms weighs beside the loss of the labels */
     /* What is read after a step, and after a batch of validation, besides the loss. */
     tl_vals   (*keep)(const tl_loop *t);
     /* Before loaders and plans are made, process 0 alone; may change the model. Optional. *fitted: judge is to be called. */

@@ -95,7 +95,7 @@ static tl_status make_trunk(tl_loop *t)
 {
     tl_model *m = t->c->model;
     t->loss = t->label_loss = tl_model_loss(m, &t->target);
-    if (t->c->teacher) TL_TRY(tl_distill_new(t->a, t->c->teacher, m, t->c->loader.batch, &t->loss, &t->distill));
+    if (t->c->teacher) TL_TRY(tl_distill_new(t->a, t->c->teacher, m, t->c->loader.batch, t->task->teaching, &t->loss, &t->distill));
     TL_TRY(tl_graph_init(m->g, t->c->seed)); /* parameters of the loss */
     return tl_trunk_new(t->a, m, t->c->loader.batch, t->distill, &t->trunk);
 }

@@ -7,8 +7,8 @@
 /* ---- Learning from a teacher ---- */
 typedef struct tl_distill tl_distill;
 /* Add to m's graph the distances of its maps from those of a teacher of the same architecture (usually the model it was pruned
- * from), and to *loss their sum. What m and the teacher do not have in common is left out; TL_ESPEC when that is all. */
-tl_status tl_distill_new(tl_arena *a, const tl_model *teacher, tl_model *m, int batch, tl_val *loss, tl_distill **out);
+ * from), and to *loss `weight` times their sum. What m and the teacher do not have in common is left out; TL_ESPEC when that is all. */
+tl_status tl_distill_new(tl_arena *a, const tl_model *teacher, tl_model *m, int batch, float weight, tl_val *loss, tl_distill **out);
 /* Fill in what the teacher makes of the batch that is in the student's plan, at `image`. */
 tl_status tl_distill_targets(tl_distill *d, const tl_plan *student, tl_val image);
 

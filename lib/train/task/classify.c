@@ -128,6 +128,6 @@ static tl_status finish(tl_loop *t, const tl_train_result *r)
 }
 
 const tl_task tl_task_classify = {
-    .head = "classification", .success = "Training finished successfully.", .keep = keep, .prepare = prepare, .judge = judge, .count = count,
+    .head = "classification", .success = "Training finished successfully.", .teaching = 1, .keep = keep, .prepare = prepare, .judge = judge, .count = count,
     .validate = validate, .better = better, .figures = figures, .tell = tell, .finish = finish,
 };

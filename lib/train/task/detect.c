@@ -1,7 +1,10 @@
 /* detect.c - training DetectNet_v2. SPDX-License-Identifier: MIT
  *
  * After each epoch the weights of the costs are set anew (autoweighting): what a cost is to weigh over what it came to, within
- * limits. So none of them drowns the others, however far one has fallen. They lie in the parameter of the node "loss". */
+ * limits. So none of them drowns the others, however far one has fallen. They lie in the parameter of the node "loss".
+ *
+ * The costs are means over all cells, nearly all of which are empty: some thousandths. A teacher's terms, shares of a map, weigh so little
+ * that together they come to about as much. */
 #include "listen.h"
 #include "loop.h"
 #include "text.h"
@@ -213,6 +216,6 @@ static tl_status finish(tl_loop *t, const tl_train_result *r)
 }
 
 const tl_task tl_task_detect = {
-    .head = "detectnet_v2", .success = "DetectNet_v2 training job complete.", .keep = keep, .begin = begin, .count = count, .validate = validate,
+    .head = "detectnet_v2", .success = "DetectNet_v2 training job complete.", .teaching = 2e-4f, .keep = keep, .begin = begin, .count = count, .validate = validate,
     .better = better, .gather = gather, .figures = figures, .tell = tell, .finish = finish,
 };
