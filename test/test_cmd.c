@@ -169,7 +169,7 @@ static const struct {
     /* Words without a flag */
     { "tlc classification train -e a -r b n_epochs", 2, "",
       "tlc: unexpected argument 'n_epochs'; expected FIELD=VALUE: values of the spec that replace "
-      "the file's, as in train_config.n_epochs=3\n" SEE("classification train") },
+      "the file's, with the way to the field: SECTION.FIELD=VALUE\n" SEE("classification train") },
     { "tlc classification prune -m a -o b c", 2, "",
       "tlc: unexpected argument 'c'\n" SEE("classification prune") },
     { "tlc model", 2, "", "tlc: model: a command is missing; 'tlc help model' lists them\n" },
