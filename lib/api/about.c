@@ -8,9 +8,6 @@
 #include "text.h"
 #include <string.h>
 
-#define VERSION "0.1.0"
-const char *tl_version(void) { return VERSION; }
-
 const char *tl_build(void)
 {
     static _Thread_local char text[96];

@@ -20,6 +20,7 @@ typedef struct tl_diagnose {
  * change with a value. */
 tl_status tl_diagnose_cause(tl_diagnose *d, double weight, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 tl_status tl_diagnose_fact(tl_diagnose *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+tl_status tl_diagnose_report(tl_diagnose *d);   /* all of it, into out */
 
 tl_status tl_diagnose_labels(tl_diagnose *d);   /* names and classes */
 tl_status tl_diagnose_boxes(tl_diagnose *d);    /* sizes, and what is made of them before the network sees any */
