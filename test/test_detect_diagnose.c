@@ -123,7 +123,7 @@ static void pruned_models_train_again(void **state)
     ok(tl_detectnet_v2_train(a, &t, NULL, &s));
     const tl_prune_cmd_opts o = { .model = s.best_model, .output_file = pruned, .pruning_granularity = 4, .min_num_filters = 4, .target = "params=0.5" };
     ok(tl_detectnet_v2_prune(a, &o, &ear, &p));
-    assert_true(heard("model_config.pretrained_model_file, and load_graph: true\n"));
+    assert_true(heard("model_config.pretrained_model_file, load_graph: true, and '") && heard("' as teacher_model_file\n"));
     ok(tl_model_load(a, s.best_model, NULL, &whole));
     ok(tl_model_load(a, pruned, NULL, &small));
     assert_true(tl_graph_params(small->g) < tl_graph_params(whole->g) * 6 / 10);
