@@ -6,7 +6,7 @@
 # part of the latter, which has no other, chooses and tests. For each of three seeds
 #   vehicles   examples/detect/vehicles.txt is trained, evaluated on the test pictures, pruned to 40 % of its multiplications, trained
 #              again with the whole one as its teacher, and evaluated once more
-#   masks      bench/detect-masks.txt is trained and evaluated
+#   masks      bench/detect-masks.txt is trained, first with frozen blocks on smaller pictures, then as it is, and evaluated
 # and the tables have every seed, mean and spread (highest less lowest). Can be set: SEEDS, SETS (vehicles, masks), OUT: a new folder
 # for what is written, which is kept; otherwise that is removed. VALUEs are for the specs: training_config.num_epochs=2.
 set -eu
@@ -32,13 +32,13 @@ value() { sed -n "s/^$2=//p" "$1"; } # FILE NAME
 source_of() { # FIELD PART: the spec value that names the folders of a part
     printf 'dataset_config.%s={ label_directory_path: "%s/labels_kitti" image_directory_path: "%s/images" }' "$1" "$set/$2" "$set/$2"
 }
-train() { # RESULTS [VALUE...]: sets model, the best one, and minutes
+train() { # RESULTS [VALUE...]: sets model, the best one; adds to minutes
     results=$1 from=$(date +%s)
     shift
     run train -e "$spec" -r "$results" --values "$results.train" "$(source_of data_sources train)" \
         "$(source_of validation_data_source val)" "random_seed=$seed" "$@"
     model=$(value "$results.train" best_model)
-    minutes=$(echo "$(date +%s) $from" | awk '{ print ($1 - $2) / 60 }')
+    minutes=$(echo "$minutes $(date +%s) $from" | awk '{ print $1 + ($2 - $3) / 60 }')
 }
 evaluate() { # PART: of the model, average precision in the spec's way, COCO's at an overlap of a half, and the minutes it took
     run evaluate -e "$spec" -m "$model" --values "$out/scores" "$(source_of data_sources train)" "$(source_of validation_data_source "$1")"
@@ -49,12 +49,16 @@ vehicles() {
     train "$out/vehicles$seed" "$@"
     whole=$(evaluate test) teacher=$model small=$out/pruned$seed.onnx
     run prune -m "$teacher" -o "$small" --target macs=0.4 --images "$set/train/images"
+    minutes=0
     train "$out/again$seed" "model_config.pretrained_model_file=$small" model_config.load_graph=true "model_config.freeze_blocks=[]" \
-        "model_config.teacher_model_file=$teacher" "$@"
+        "model_config.teacher_model_file=$teacher" \
+        training_config.learning_rate.soft_start_annealing_schedule.max_learning_rate=4e-4 "$@"
     row="$whole $(evaluate test)"
 }
 masks() {
-    train "$out/masks$seed" "$@"
+    train "$out/first$seed" "model_config.freeze_blocks=[0,1,2,3,4,5]" training_config.num_epochs=20 \
+        augmentation_config.preprocessing.output_image_width=512 augmentation_config.preprocessing.output_image_height=512 "$@"
+    train "$out/masks$seed" "model_config.pretrained_model_file=$model" "$@"
     row=$(evaluate val)
 }
 
@@ -62,8 +66,8 @@ table() { # FILE: rows of a seed and one or two times three figures
     awk '{ seed[NR] = $1; n = NF - 1; for (i = 1; i <= n; i++) v[i, NR] = (i % 3 ? 100 : 1) * $(i + 1) }
          function cell(x) { printf " %.1f |", x }
          END {
-            print n > 3 ? "| | mAP | AP50 | minutes | pruned: mAP | pruned: AP50 | minutes |" : "| | mAP | AP50 | minutes |"
-            print n > 3 ? "|---|---|---|---|---|---|---|" : "|---|---|---|---|"
+            print (n > 3 ? "| | mAP | AP50 | minutes | pruned: mAP | pruned: AP50 | minutes |" : "| | mAP | AP50 | minutes |")
+            print (n > 3 ? "|---|---|---|---|---|---|---|" : "|---|---|---|---|")
             for (k = 1; k <= NR; k++) {
                 printf "| seed %s |", seed[k]
                 for (i = 1; i <= n; i++) cell(v[i, k])
@@ -89,6 +93,7 @@ measure() { # WHAT FOLDER SPEC [VALUE...]
         return
     fi
     for seed in ${SEEDS:-1 2 3}; do
+        minutes=0
         "$what" "$@"
         echo "$seed $row" >> "$out/$what.rows"
         echo "$what: seed $seed is done: $row" >&2
