@@ -93,8 +93,9 @@ const cmd_def cmd_detect_prune = {
     .brief = "remove the channels of a detector that matter least",
     .about = "Ranks the channels of each layer by the norm of their weights and writes a smaller "
              "model without the weakest ones; the layers that answer stay whole. Accuracy falls: train the pruned model "
-             "again, as model_config.pretrained_model_file with load_graph: true. With --images it falls less: "
-             "what channels do on real pictures is measured, and the weights that are left make up for those that are gone.",
+             "again, as model_config.pretrained_model_file with load_graph: true, the whole one as teacher_model_file, and "
+             "without freeze_blocks. With --images it falls far less: what channels do on real pictures is measured and, with "
+             "--target, weighed against what they cost, and the weights that are left make up for those that are gone.",
     .example = "tlc detectnet_v2 prune -m model.onnx -o pruned.onnx -pth 0.5\n"
                "tlc detectnet_v2 prune -m model.onnx -o pruned.onnx --target macs=0.5 --images pictures/train",
     .files = "OUTPUT_FILE: the pruned model",
