@@ -60,14 +60,18 @@ static bool is_of(const char *name, int part)
     return false;
 }
 
-static bool holds_many(const char *name)
+/* Of the form that is asked for, if any. */
+static bool holds_many(const char *name, const char *format)
 {
+    static const struct { const char *suffix, *format; } forms[] = { { ".json", "coco" }, { ".csv", "csv" } };
     const char *end = strrchr(name, '.');
-    return name[0] != '.' && end && (!strcasecmp(end, ".json") || !strcasecmp(end, ".csv"));
+    for (int i = 0; end && end > name && i < TL_LEN(forms); i++)
+        if (!strcasecmp(end, forms[i].suffix)) return !format || !strcasecmp(format, forms[i].format);
+    return false;
 }
 
 /* The file of a part in a folder; of COCO's several the one with boxes. *out NULL: none, or not to be told which. */
-static tl_status find_file(tl_arena *a, const char *dir, int part, const char **out)
+static tl_status find_file(tl_arena *a, const char *dir, const char *format, int part, const char **out)
 {
     const char *only = NULL, *instances = NULL;
     tl_list names;
@@ -76,7 +80,7 @@ static tl_status find_file(tl_arena *a, const char *dir, int part, const char **
     TL_TRY(tl_dir_list(a, dir, &names));
     for (int i = 0; i < names.n; i++) {
         const char *name = ((const char **)names.at)[i];
-        if (!holds_many(name) || !is_of(name, part)) continue;
+        if (name[0] == '.' || !holds_many(name, format) || !is_of(name, part)) continue;
         only = n++ ? NULL : name;
         if (has_word(name, "instances")) instances = name;
     }
@@ -93,7 +97,7 @@ static tl_status by_file(tl_arena *a, const tl_label_conf *conf, tl_list *out)
         TL_NEW(dir);
         out->n = 0;
         for (int i = 0; i < TL_LEN(parts) && tl_is_dir(dir); i++) {
-            TL_TRY(find_file(a, dir, i, &path));
+            TL_TRY(find_file(a, dir, conf->format, i, &path));
             if (path) TL_TRY(add(a, out, parts[i].name, conf, path));
         }
     }

@@ -1,7 +1,6 @@
 /* join.c - sets of labels become one, with one list of classes. SPDX-License-Identifier: MIT */
 #include "../label.h"
 #include "keys.h"
-#include <string.h>
 
 /* Of each set's classes the number in the whole. */
 static tl_status number_classes(tl_arena *a, const tl_labels *const *set, int n, tl_keys *names, int **to)
