@@ -17,7 +17,7 @@ OPENMP  ?= -fopenmp
 FUZZCC  ?= clang
 SECONDS ?= 60
 WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wdouble-promotion \
-           -Wstrict-prototypes -Wmissing-prototypes -Werror
+           -Wstrict-prototypes -Wmissing-prototypes -Wformat-security -Werror
 CFLAGS  += $(OPT) -std=c11 -D_GNU_SOURCE $(WARN) $(OPENMP) -MMD -MP -Iinclude
 LDLIBS  += -ldnnl -ljpeg -lpng -lcairo -lprotobuf-c -lsodium -ljansson -lexpat -lpthread -lm
 LDFLAGS += $(OPENMP)

@@ -99,7 +99,7 @@ static void faults_are_found(void **state)
         { "train/%s/c.%s", "baseline.jpg", "" },
         { "train/%s/d.%s", "rgb8.png", NULL },
         { "val/%s/e.%s", "large.jpg", BOX("car", 1, 2, 30, 40) },
-        { "val/%s/f.%s", NULL, BOX("tram", 1, 2, 30, 40) },
+        { "val/%s/f.%s", NULL, BOX("tr%s%nam", 1, 2, 30, 40) },
     };
     for (int i = 0; i < TL_LEN(set); i++) {
         const char *suffix = set[i].image && strstr(set[i].image, ".png") ? "png" : "jpg";

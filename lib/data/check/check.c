@@ -20,7 +20,7 @@ static int bin_of(double v, const double *edge, int n)
 static tl_status count_boxes(tl_arena *a, tl_check *c, const tl_labels *l, const int *to, tl_split_stats *s)
 {
     static const double sizes[] = { 1 / 64., 1 / 32., 1 / 16., 1 / 8., 1 / 4., 1 / 2., 1 },
-                        shapes[] = { 1 / 4., 1 / 2., M_SQRT1_2, M_SQRT2, 2, 4, INFINITY };
+                        shapes[] = { 1 / 4., 1 / 2., M_SQRT1_2, M_SQRT2, 2, 4, (double)INFINITY };
     TL_NEW(s->objects = tl_new(a, int, c->classes.n + 1));
     for (int i = 0; i < l->npictures; i++) {
         const tl_picture *p = l->picture + i;
@@ -64,7 +64,7 @@ static tl_status check_classes(tl_findings *f)
         int most = 0;
         for (int i = 1; i < c->classes.n; i++) most = n[i] > n[most] ? i : most;
         for (int i = 0; i < c->classes.n; i++) {
-            if (!n[i]) tl_find(f, false, training ? "class_missing" : "class_unmeasured", k, name[i]);
+            if (!n[i]) tl_find(f, false, training ? "class_missing" : "class_unmeasured", k, "%s", name[i]);
             else if (training && n[i] < FEW) tl_find(f, false, "class_small", k, "%s: %d", name[i], n[i]);
             if (training && n[i] && n[most] > UNBALANCED * n[i])
                 tl_find(f, false, "imbalance", k, "%s: %d, %s: %d", name[i], n[i], name[most], n[most]);
