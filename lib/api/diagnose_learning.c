@@ -313,7 +313,7 @@ static tl_status try_changes(tl_diagnose *d, const trial *base, const result *fi
     const float front = least_front(d);
     const trial faster = { base->rate * 10, -1, base->seconds / 3, first->steps }, slower = { base->rate / 10, -1, base->seconds / 3, first->steps };
     const trial bolder = { base->rate, 0.5f, base->seconds / 3, first->steps };
-    result fast = { .last = NAN }, slow = { .last = NAN }, bold = { .last = NAN };
+    result fast = { .last = (double)NAN }, slow = { .last = (double)NAN }, bold = { .last = (double)NAN };
     bool any = false;
     if (faster.rate < 0.05) TL_TRY(attempt_trial(d, &faster, &fast));
     TL_TRY(attempt_trial(d, &slower, &slow));
