@@ -88,8 +88,8 @@ table() { # FILE: rows of a seed and one or two times three figures
 measure() { # WHAT FOLDER SPEC [VALUE...]
     what=$1 set=$data/$2 spec=$3
     shift 3
-    if [ ! -d "$set/train/images" ]; then
-        echo "bench-detect: $what skipped, there is no $set/train/images"
+    if [ ! -d "$set/train/images" ] || [ ! -d "$set/val/images" ]; then
+        echo "bench-detect: $what skipped, there is no $set with train/images and val/images"
         return
     fi
     for seed in ${SEEDS:-1 2 3}; do

@@ -52,15 +52,19 @@ typedef tl_status prune_task(tl_arena *a, const T *o, const tl_listener *l, tl_p
 
 static int run_task(cmd_call *c, prune_task *task)
 {
+    const T *o = c->opts;
+    const bool scored = o->images && o->target; /* the threshold is then of worth over price, and no -pth */
     tl_prune_summary s = { 0 };
     int code = cmd_done(c, task(c->arena, c->opts, &c->listener, &s));
     if (code) return code;
     cmd_say(c, "%s", s.table);
     cmd_say(c, "Pruning ratio (pruned model / original model): %.6g\n", s.ratio);
-    cmd_say(c, "MACs: %.6g of the original's, threshold %.6g\n", s.macs_ratio, (double)s.threshold);
+    cmd_say(c, "MACs: %.6g of the original's", s.macs_ratio);
+    if (scored) cmd_say(c, "\n");
+    else cmd_say(c, ", threshold %.6g\n", (double)s.threshold);
     cmd_value(c, "ratio", "%.6f", s.ratio);
     cmd_value(c, "macs_ratio", "%.6f", s.macs_ratio);
-    cmd_value(c, "threshold", "%.9g", (double)s.threshold);
+    if (!scored) cmd_value(c, "threshold", "%.9g", (double)s.threshold);
     cmd_value(c, "params", "%zu", s.params);
     cmd_value(c, "macs", "%zu", s.macs);
     return CMD_OK;

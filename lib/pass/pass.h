@@ -14,6 +14,8 @@ typedef struct {
     int   granularity, min;     /* keep a multiple of this many; keep at least so many */
     const char *const *exclude; /* names of nodes to leave whole; NULL-terminated or NULL */
     const float *const *importance; /* per node: a value per channel that takes the place of the kernels' norms, NULL: none; NULL: norms */
+    /* With importance and a target, a set of channels scores by its worth over its price: l2 and equalization are not asked, and the
+     * threshold that comes out is of that score, none to be given. */
     double macs, params;        /* > 0: instead of a given threshold, find the smallest one that leaves at most this share */
 } tl_prune_opts;
 typedef struct { int n, *at; } tl_kept; /* which output channels of a node survive, in order */
