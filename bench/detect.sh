@@ -57,6 +57,7 @@ vehicles() {
 }
 masks() {
     train "$out/first$seed" "model_config.freeze_blocks=[0,1,2,3,4,5]" training_config.num_epochs=20 \
+        training_config.learning_rate.soft_start_annealing_schedule.max_learning_rate=5e-4 \
         augmentation_config.preprocessing.output_image_width=512 augmentation_config.preprocessing.output_image_height=512 "$@"
     train "$out/masks$seed" "model_config.pretrained_model_file=$model" "$@"
     row=$(evaluate val)

@@ -15,11 +15,13 @@ static const tl_field rows[] = {
                .help = "channels with a normalized norm above it stay"),
     CMD_OPTION(T, target, TL_STR,
                .help = "find the threshold that leaves this share, instead of giving one: "
-                       "macs=0.5, params=0.3"),
+                       "macs=0.5, params=0.3; layers keep multiples of the granularity, so a little less may be left"),
     CMD_OPTION(T, normalizer, TL_ENUM, .names = normalizers,
-               .help = "norms are divided by the layer's largest, or by its L2 norm"),
+               .help = "norms are divided by the layer's largest, or by its L2 norm (with --images and --target "
+                       "no norms are asked)"),
     CMD_OPTION(T, equalization_criterion, TL_ENUM, .names = criteria,
-               .help = "how the norms of channels that must go together are merged"),
+               .help = "how the norms of channels that must go together are merged (with --images and --target what "
+                       "they do is summed)"),
     CMD_OPTION(T, pruning_granularity, TL_INT, .def = 8, .lo = 1, .hi = 4096,
                .help = "keep a multiple of this many channels"),
     CMD_OPTION(T, min_num_filters, TL_INT, .def = 16, .lo = 1, .hi = 65536,
