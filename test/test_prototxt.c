@@ -229,6 +229,8 @@ static void every_error(void **state)
 
 /* ---- Command-line arguments ---- */
 static const struct { const char *text, *args[4], *result; } overrides[] = {
+    { "i: 1", { "map.\xff=1" }, "map.\xff=1: this is not valid UTF-8, as all of a spec must be" },
+    { "i: 1", { "s=caf\xe9" }, "s=caf\xe9: this is not valid UTF-8, as all of a spec must be" },
     { "i: 1", { "i=2", "f=.5", "e=C", "b=t" },
       "i: 2\n"
       "f: 0.5\n"

@@ -81,6 +81,7 @@ tl_status tl_prototxt_override(tl_report *report, const tl_msg *m, void *obj, co
     tl_place at = { argument, 0, 0 };
     const char *equals = strchr(argument, '=');
     if (!equals) return tl_report_error(report, at, "expected name=value, as in train_config.n_epochs=3");
+    if (!tl_utf8_valid(argument, strlen(argument))) return tl_report_error(report, at, "this is not valid UTF-8, as all of a spec must be");
     tl_reader r = { .report = report, .word = tl_text_new(report->arena), .argument = true };
     tl_frame root = { .msg = m, .obj = obj, .open = at };
     return follow(&r, &root, argument, equals, at);
