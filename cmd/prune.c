@@ -17,18 +17,17 @@ static const tl_field rows[] = {
                .help = "find the threshold that leaves this share, instead of giving one: "
                        "macs=0.5, params=0.3; layers keep multiples of the granularity, so a little less may be left"),
     CMD_OPTION(T, normalizer, TL_ENUM, .names = normalizers,
-               .help = "norms are divided by the layer's largest, or by its L2 norm (with --images and --target "
-                       "no norms are asked)"),
+               .help = "norms are divided by the layer's largest, or by its L2 norm"),
     CMD_OPTION(T, equalization_criterion, TL_ENUM, .names = criteria,
-               .help = "how the norms of channels that must go together are merged (with --images and --target what "
-                       "they do is summed)"),
+               .help = "how the norms of channels that must go together are merged"),
     CMD_OPTION(T, pruning_granularity, TL_INT, .def = 8, .lo = 1, .hi = 4096,
                .help = "keep a multiple of this many channels"),
     CMD_OPTION(T, min_num_filters, TL_INT, .def = 16, .lo = 1, .hi = 65536,
                .help = "keep at least this many channels of a layer"),
     CMD_OPTION(T, images, TL_STR,
                .help = "a folder of pictures (labels are not needed): channels are ranked by what they do on "
-                       "them, and the weights left are adapted; without it, by the original's norms"),
+                       "them, and the weights left are adapted; without it, by the original's norms. With --target as well neither the "
+                       "normalizer nor the criterion is asked"),
     CMD_OPTION(T, excluded_layers, TL_STR, .flags = TL_REPEATED,
                .help = "names of layers to leave whole"),
     CMD_OPTION(T, overwrite, TL_BOOL, .help = "replace the output file if it is there"),
