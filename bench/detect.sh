@@ -5,7 +5,7 @@
 # DATA (../shared/data) has the folders vehicles-openimages and face-mask: parts, each with images and labels_kitti; the validation
 # part of the latter, which has no other, chooses and tests. For each of three seeds
 #   vehicles   examples/detect/vehicles.txt is trained, evaluated on the test pictures, pruned to 40 % of its multiplications, trained
-#              again with the whole one as its teacher, and evaluated once more
+#              again by examples/detect/vehicles-retrain.txt with the whole one as its teacher, and evaluated once more
 #   masks      bench/detect-masks.txt is trained, first with frozen blocks on smaller pictures, then as it is, and evaluated
 # and the tables have every seed, mean and spread (highest less lowest). Can be set: SEEDS, SETS (vehicles, masks), OUT: a new folder
 # for what is written, which is kept; otherwise that is removed. VALUEs are for the specs: training_config.num_epochs=2.
@@ -46,16 +46,16 @@ evaluate() { # PART: of the model, average precision in the spec's way, COCO's a
 }
 
 vehicles() {
+    spec=examples/detect/vehicles.txt
     train "$out/vehicles$seed" "$@"
     whole=$(evaluate test) teacher=$model small=$out/pruned$seed.onnx
     run prune -m "$teacher" -o "$small" --target macs=0.4 --images "$set/train/images"
-    minutes=0
-    train "$out/again$seed" "model_config.pretrained_model_file=$small" model_config.load_graph=true "model_config.freeze_blocks=[]" \
-        "model_config.teacher_model_file=$teacher" \
-        training_config.learning_rate.soft_start_annealing_schedule.max_learning_rate=4e-4 "$@"
+    minutes=0 spec=examples/detect/vehicles-retrain.txt
+    train "$out/again$seed" "model_config.pretrained_model_file=$small" "model_config.teacher_model_file=$teacher" "$@"
     row="$whole $(evaluate test)"
 }
 masks() {
+    spec=bench/detect-masks.txt
     train "$out/first$seed" "model_config.freeze_blocks=[0,1,2,3,4,5]" training_config.num_epochs=20 \
         training_config.learning_rate.soft_start_annealing_schedule.max_learning_rate=5e-4 \
         augmentation_config.preprocessing.output_image_width=512 augmentation_config.preprocessing.output_image_height=512 "$@"
@@ -86,9 +86,9 @@ table() { # FILE: rows of a seed and one or two times three figures
          }' "$1"
 }
 
-measure() { # WHAT FOLDER SPEC [VALUE...]
-    what=$1 set=$data/$2 spec=$3
-    shift 3
+measure() { # WHAT FOLDER [VALUE...]
+    what=$1 set=$data/$2
+    shift 2
     if [ ! -d "$set/train/images" ] || [ ! -d "$set/val/images" ]; then
         echo "bench-detect: $what skipped, there is no $set with train/images and val/images"
         return
@@ -105,8 +105,8 @@ measure() { # WHAT FOLDER SPEC [VALUE...]
 
 for what in ${SETS:-vehicles masks}; do
     case $what in
-    vehicles) measure vehicles vehicles-openimages examples/detect/vehicles.txt "$@" ;;
-    masks) measure masks face-mask bench/detect-masks.txt "$@" ;;
+    vehicles) measure vehicles vehicles-openimages "$@" ;;
+    masks) measure masks face-mask "$@" ;;
     *) echo "bench-detect: SETS are vehicles and masks, not '$what'" >&2; exit 2 ;;
     esac
 done

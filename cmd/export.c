@@ -55,7 +55,8 @@ static const tl_field detect_rows[] = {
     CMD_OPTION(T, with_postprocessing, TL_BOOL,
                .help = "objects instead of grids: boxes, scores and classes are made by the graph, by NMS"),
     CMD_OPTION(T, experiment_spec, TL_STR,
-               .help = "the spec whose thresholds --gen_ds_config and --with_postprocessing take; otherwise that of the training"),
+               .help = "the spec whose thresholds --gen_ds_config and --with_postprocessing take; otherwise that of the training, but "
+                       "DeepStream is told to show no object with a score of NMS below 0.25"),
     REST,
     TL_F_END
 };

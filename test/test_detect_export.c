@@ -67,6 +67,23 @@ static void deepstream_is_told(void **state)
     assert_non_null(strstr(text_of(in(place, "nvinfer_config.txt")), "pre-cluster-threshold=0.35\n"));
 }
 
+/* A training's thresholds are for evaluation. */
+static void deepstream_shows_what_is_certain(void **state)
+{
+    (void)state;
+    tl_export_summary e;
+    const char *low = "coverage_threshold: 0.001 nms_confidence_threshold: 0.002";
+    const char *model = put(hand_made(trained("", low, "coverage_threshold: 0.75"))), *spec = put_text("low.txt", trained("", low, low));
+    ok(export((tl_export_opts){ .model = model, .gen_ds_config = true, .overwrite = true }, &e));
+    const char *config = text_of(in(place, "nvinfer_config.txt"));
+    assert_non_null(strstr(config, "pre-cluster-threshold=0.25\n"));
+    assert_non_null(strstr(config, "pre-cluster-threshold=0.75\n"));
+    assert_non_null(strstr(said.at, "a score of 0.25 or more"));
+    ok(export((tl_export_opts){ .model = model, .gen_ds_config = true, .overwrite = true, .experiment_spec = spec }, &e));
+    assert_non_null(strstr(text_of(in(place, "nvinfer_config.txt")), "pre-cluster-threshold=0.002\n"));
+    assert_true(!said.at || !strstr(said.at, "a score of"));
+}
+
 static void what_cannot_be_is_refused_before_writing(void **state)
 {
     (void)state;
@@ -133,6 +150,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_PLACE(grids_are_the_same), IN_PLACE(both_outputs_are_compared), IN_PLACE(deepstream_is_told),
+        IN_PLACE(deepstream_shows_what_is_certain),
         IN_PLACE(what_cannot_be_is_refused_before_writing), IN_PLACE(the_graph_makes_objects),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

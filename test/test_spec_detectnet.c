@@ -344,12 +344,34 @@ static void overrides(void **state)
     tl_arena_free(a);
 }
 
+/* The specs that people start from are without complaint; the one for pruned detectors makes the same ones as the other. */
+static void recipes(void **state)
+{
+    static const char *const file[] = { "examples/detect/vehicles.txt", "examples/detect/vehicles-retrain.txt", "bench/detect-masks.txt" };
+    const tl_detect_experiment *x[3];
+    (void)state;
+    tl_arena *a = tl_arena_new();
+    for (int i = 0; i < 3; i++) {
+        const char *w;
+        x[i] = load(a, file[i], NULL, &w)->experiment;
+        assert_string_equal(w, "");
+        assert_int_equal(x[i]->dataset_config->target_class_mapping.n, x[i]->cost_function_config->target_classes.n);
+        assert_int_equal(x[i]->cost_function_config->target_classes.n, i < 2 ? 5 : 2);
+    }
+    const tl_preprocessing *p = x[0]->augmentation_config->preprocessing, *q = x[1]->augmentation_config->preprocessing;
+    assert_int_equal(p->output_image_width, q->output_image_width);
+    assert_int_equal(p->output_image_height, q->output_image_height);
+    assert_true(x[1]->model_config->load_graph && !x[0]->model_config->load_graph);
+    assert_int_equal(x[1]->model_config->freeze_blocks.n, 0);
+    tl_arena_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(train_2_0),       cmocka_unit_test(retrain_3_0),  cmocka_unit_test(inference),
         cmocka_unit_test(conversion),      cmocka_unit_test(every_field),  cmocka_unit_test(defaults),
-        cmocka_unit_test(prints_and_reads_back), cmocka_unit_test(overrides),
+        cmocka_unit_test(prints_and_reads_back), cmocka_unit_test(overrides),  cmocka_unit_test(recipes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

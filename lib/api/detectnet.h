@@ -9,6 +9,9 @@
 tl_status tl_detect_open(tl_arena *a, const char *path, const tl_list *overrides, const tl_listener *l, const tl_detect_spec **out);
 /* How cells become objects of a class. */
 tl_clustering tl_clustering_of(const tl_clustering_config *c);
+/* A model's own thresholds are for evaluation, which wants to see doubtful objects, too; people do not: where no spec is given, they
+ * see objects with at least this score. */
+#define TL_FOR_PEOPLE 0.25f
 /* The grid of a model of DetectNet_v2; TL_EARG: it is none. */
 tl_status tl_cells_of(const tl_model *m, tl_cells *out);
 /* A trained model, its batch norms folded into its weights. */

@@ -6,6 +6,7 @@
 #include "detectnet.h"
 #include "export_task.h"
 #include "postprocess.h"
+#include <math.h>
 
 typedef struct {
     tl_export      e;
@@ -28,6 +29,20 @@ static tl_status find_clustering(job *j)
     TL_NEW(j->clustering = tl_new(e->a, tl_clustering, s->n_classes));
     for (int k = 0; k < s->n_classes; k++) j->clustering[k] = tl_clustering_of(s->classes[k].clustering);
     return TL_OK;
+}
+
+/* What nvinfer finds is seen by people. Scores of NMS are coverages; DBSCAN's are sums, of which this says nothing. */
+static void raise_thresholds(job *j)
+{
+    bool raised = false;
+    for (int k = 0; k < j->cells.classes; k++) {
+        tl_clustering *c = &j->clustering[k];
+        if (c->kind != TL_NMS || fmaxf(c->coverage, c->nms_confidence) >= TL_FOR_PEOPLE) continue;
+        c->nms_confidence = TL_FOR_PEOPLE;
+        raised = true;
+    }
+    if (raised) tl_say(j->e.l, "note: the thresholds of the training are for evaluation; DeepStream is told to show objects with a score of %g or more "
+                       "(pre-cluster-threshold). With -e those of a spec are taken as they are\n", (double)TL_FOR_PEOPLE);
 }
 
 static tl_status deepstream(const tl_export *e)
@@ -73,6 +88,7 @@ tl_status tl_detectnet_v2_export(tl_arena *a, const tl_export_opts *o, const tl_
     TL_TRY(tl_export_open(&j.e));
     TL_TRY(tl_cells_of(j.e.model, &j.cells));
     if (o->gen_ds_config || o->with_postprocessing) TL_TRY(find_clustering(&j));
+    if (o->gen_ds_config && !o->experiment_spec) raise_thresholds(&j);
     if (o->gen_ds_config) TL_TRY(check_deepstream(&j));
     if (o->with_postprocessing) warn(&j);
     return tl_export_write(&j.e);

@@ -197,12 +197,10 @@ static tl_status open_results(job *j)
     return tl_results_new(j->a, c, &j->results);
 }
 
-/* A model's own thresholds are for evaluation, which wants to see doubtful objects, too; people do not. */
 static float least_score(const job *j)
 {
-    static const float for_people = 0.25f;
     if (j->o->threshold >= 0) return j->o->threshold;
-    return j->spec ? 0 : for_people;
+    return j->spec ? 0 : TL_FOR_PEOPLE;
 }
 
 /* Objects of the wanted classes that are certain enough, in pixels of the picture; what lies outside of it is gone. */
