@@ -81,7 +81,12 @@ static void deepstream_shows_what_is_certain(void **state)
     assert_non_null(strstr(said.at, "a score of 0.25 or more"));
     ok(export((tl_export_opts){ .model = model, .gen_ds_config = true, .overwrite = true, .experiment_spec = spec }, &e));
     assert_non_null(strstr(text_of(in(place, "nvinfer_config.txt")), "pre-cluster-threshold=0.002\n"));
-    assert_true(!said.at || !strstr(said.at, "a score of"));
+    assert_null(strstr(said.at, "a score of"));
+    const char *nms = trained("", "coverage_threshold: 0.001", low), *first = strstr(nms, "NMS"); /* red's */
+    const char *sums = tl_printf(a, "%.*sDBSCAN%s", (int)(first - nms), nms, first + 3);
+    ok(export((tl_export_opts){ .model = put(hand_made(sums)), .gen_ds_config = true, .overwrite = true }, &e)); /* DBSCAN's, for all classes */
+    assert_non_null(strstr(text_of(in(place, "nvinfer_config.txt")), "pre-cluster-threshold=0.001\n"));
+    assert_null(strstr(said.at, "a score of"));
 }
 
 static void what_cannot_be_is_refused_before_writing(void **state)

@@ -55,7 +55,7 @@ static void class_attributes(tl_text *t, const char *name, int label, const tl_c
     tl_textf(t, "\n# ");
     line(t, name);
     tl_textf(t, "[class-attrs-%d]\n", label);
-    key(t, "pre-cluster-threshold", nms && c->nms_confidence > c->coverage ? c->nms_confidence : c->coverage);
+    key(t, "pre-cluster-threshold", nms ? tl_nms_least(c) : c->coverage);
     if (!nms) {
         key(t, "eps", c->eps);
         key(t, "minBoxes", least);

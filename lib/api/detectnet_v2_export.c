@@ -6,7 +6,6 @@
 #include "detectnet.h"
 #include "export_task.h"
 #include "postprocess.h"
-#include <math.h>
 
 typedef struct {
     tl_export      e;
@@ -31,13 +30,14 @@ static tl_status find_clustering(job *j)
     return TL_OK;
 }
 
-/* What nvinfer finds is seen by people. Scores of NMS are coverages; DBSCAN's are sums, of which this says nothing. */
+/* What nvinfer finds is seen by people. It clusters all classes as the first one; scores of NMS are coverages, DBSCAN's are sums, of
+ * which this says nothing. */
 static void raise_thresholds(job *j)
 {
     bool raised = false;
-    for (int k = 0; k < j->cells.classes; k++) {
+    for (int k = 0; j->clustering[0].kind == TL_NMS && k < j->cells.classes; k++) {
         tl_clustering *c = &j->clustering[k];
-        if (c->kind != TL_NMS || fmaxf(c->coverage, c->nms_confidence) >= TL_FOR_PEOPLE) continue;
+        if (tl_nms_least(c) >= TL_FOR_PEOPLE) continue;
         c->nms_confidence = TL_FOR_PEOPLE;
         raised = true;
     }

@@ -67,6 +67,7 @@ typedef struct {
     float nms_iou;         /* NMS: boxes that overlap a better one by more are dropped */
     float nms_confidence;  /* NMS: scores must be above */
 } tl_clustering;
+float tl_nms_least(const tl_clustering *c); /* objects of NMS have scores above this */
 
 /* What one cell says about a class: its coverage and box, in pixels of the input, cut at the picture's border. */
 typedef struct { tl_box box; float cov; } tl_cell_answer;

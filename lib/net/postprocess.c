@@ -136,7 +136,7 @@ static tl_status numbers(const builder *b)
     TL_NEW(at);
     for (int64_t k = 0; k < classes; k++) {
         const tl_clustering *c = &b->c[k];
-        least[k] = c->nms_confidence > c->coverage ? c->nms_confidence : c->coverage;
+        least[k] = tl_nms_least(c);
         if (least[k] < 0) least[k] = 0;
         high[k] = c->min_height;
     }

@@ -116,6 +116,8 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+float tl_nms_least(const tl_clustering *c) { return c->nms_confidence > c->coverage ? c->nms_confidence : c->coverage; }
+
 /* Greedy non-maximum suppression. Changes the order of cell. */
 static tl_status suppress(const task *t, const tl_cell_answer **cell, int n)
 {
